@@ -1,0 +1,1 @@
+"""What Hilum knows and decides: plain values, no sockets, no files, no SQL, no clock."""

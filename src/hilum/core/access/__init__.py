@@ -1,0 +1,1 @@
+"""Who belongs: peers, users, tokens, sessions, and the one decision function."""

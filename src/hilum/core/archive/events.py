@@ -1,0 +1,32 @@
+"""News of the archive."""
+
+from dataclasses import dataclass
+
+from hilum.core.kernel.events import Event
+
+
+@dataclass(frozen=True)
+class InstanceStored(Event):
+    """An instance was stored: what routing rules may ask about."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    modality: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ConflictKept(Event):
+    """Something that contradicts what is kept was set aside."""
+
+    kind: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class CommitmentRequested(Event):
+    """A peer asked for storage commitment; the report is due."""
+
+    transaction_uid: str

@@ -1,0 +1,119 @@
+"""What stores must do for the archive: bytes under a content address, and the rows that find them."""
+
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from hilum.core.archive.model import (
+    Blob,
+    Commitment,
+    Found,
+    Header,
+    Instance,
+    Query,
+    Series,
+    StoredConflict,
+    Study,
+)
+from hilum.core.orders.ports import OrdersTransaction
+
+
+class Spool(Protocol):
+    """Bytes on their way in: written and hashed as they arrive, kept or discarded at the end."""
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append; raises Busy when the disk is full."""
+
+    @property
+    def size(self) -> int:
+        """Octets written so far."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return bytes already written; short at the end."""
+
+    def keep(self) -> Blob:
+        """Make the bytes durable under their SHA-256 and return their address; the same bytes twice are one blob."""
+
+    def discard(self) -> None:
+        """Forget the bytes; harmless after `keep`, and when called twice."""
+
+
+class Objects(Protocol):
+    """The object store. A digest is 64 hexadecimal digits; anything else is Invalid and never becomes a path."""
+
+    def spool(self) -> Spool:
+        """Return a new spool; raises Busy."""
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return a seekable reader of a blob; raises NotFound."""
+
+    def contains(self, digest: str) -> bool:
+        """Tell whether a blob is kept."""
+
+    def remove(self, digest: str) -> None:
+        """Remove a blob that no row refers to; harmless when it is gone."""
+
+    def digests(self, older_than: datetime) -> list[str]:
+        """Return the digests of blobs written before a moment, for the sweep."""
+
+    def check(self) -> None:
+        """Write, read and remove a probe; raises Busy with the reason."""
+
+
+class ArchiveShelf(Protocol):
+    """Rows of studies, series, instances, conflicts and commitments. All three UIDs are unique, so none can race."""
+
+    def instance(self, sop_instance_uid: str) -> tuple[Instance, Series, Study] | None:
+        """Return an instance with its series and study."""
+
+    def study(self, study_instance_uid: str) -> Study | None:
+        """Return one study."""
+
+    def series(self, series_instance_uid: str) -> tuple[Series, Study] | None:
+        """Return one series with its study."""
+
+    def add_study(self, header: Header, patient_record_key: int, order_key: int | None) -> int:
+        """Keep a new study without instances and return its key."""
+
+    def add_series(self, header: Header, study_key: int) -> int:
+        """Keep a new series, count it on its study, join its modality there, and return its key."""
+
+    def add_instance(self, header: Header, series_key: int, study_key: int, blob: Blob, source: str) -> int:
+        """Keep a new instance, count it on series and study, and return its key."""
+
+    def find(self, query: Query) -> list[Found]:
+        """Return one page of answers: newest study first, then by number and key, so that pages are stable."""
+
+    def count(self, query: Query) -> int:
+        """Return how many answers `find` would give without limit."""
+
+    def select(self, query: Query) -> list[Found]:
+        """Return every instance below what matches, with series, study and surviving patient, in series order."""
+
+    def add_conflict(self, conflict: StoredConflict) -> bool:
+        """Keep a conflict (key 0); tell whether it is new: the same kind, UID and bytes twice are one."""
+
+    def conflicts(self, limit: int, study_instance_uid: str = "") -> list[StoredConflict]:
+        """Return open conflicts, newest first."""
+
+    def put_commitment(self, commitment: Commitment) -> None:
+        """Add or replace a commitment by its transaction UID."""
+
+    def commitment(self, transaction_uid: str) -> Commitment | None:
+        """Return one commitment."""
+
+    def stored_classes(self, sop_instance_uids: list[str]) -> dict[str, tuple[str, str]]:
+        """Return SOP Class UID and digest of those of the instances that are kept."""
+
+    def referenced(self, digests: list[str]) -> set[str]:
+        """Return those of the digests that any row refers to, instance or conflict."""
+
+    def totals(self) -> dict[str, int]:
+        """Return how many studies, series, instances, octets and open conflicts there are."""
+
+
+class ArchiveTransaction(OrdersTransaction, Protocol):
+    """A transaction that sees the archive."""
+
+    @property
+    def archive(self) -> ArchiveShelf:
+        """Studies, series and instances."""

@@ -1,0 +1,282 @@
+"""Store, find, retrieve, commit."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hilum.core.access import policy
+from hilum.core.archive import rules
+from hilum.core.archive.events import CommitmentRequested, ConflictKept, InstanceStored
+from hilum.core.archive.model import (
+    Blob,
+    Commitment,
+    CommitmentState,
+    Found,
+    Header,
+    Instance,
+    Query,
+    ReferencedInstance,
+    Retrieved,
+    Series,
+    Stored,
+    StoredConflict,
+    StoreOutcome,
+    Study,
+)
+from hilum.core.archive.ports import ArchiveTransaction, Objects
+from hilum.core.audit.usecases import record
+from hilum.core.kernel.caller import Caller, Permission
+from hilum.core.kernel.errors import Invalid, NotFound
+from hilum.core.kernel.identifiers import Identifier
+from hilum.core.orders import usecases as orders
+from hilum.core.orders.model import Order
+from hilum.core.patients import rules as patient_rules
+from hilum.core.patients import usecases as patients
+from hilum.core.patients.model import PatientRecord, PatientStatement
+
+UNIDENTIFIED = "hilum:unidentified"
+"""Issuer of the records of images that came without a patient ID: one record a study, never shared."""
+
+NO_SUCH_INSTANCE = 0x0112
+CLASS_INSTANCE_CONFLICT = 0x0119
+"""Failure Reason (0008,1197) of storage commitment, PS3.3 C.14."""
+
+SWEEP_AGE = timedelta(hours=24)
+"""A blob younger than this may belong to a transaction still on its way."""
+
+
+def store(tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob) -> Stored:
+    """Keep one instance whose bytes are safe already (PS3.4 B.2). Repeating it changes nothing."""
+    policy.demand(caller, Permission.ARCHIVE_STORE)
+    kept = tx.archive.instance(header.sop_instance_uid)
+    if kept is not None:
+        return _store_again(tx, caller, header, blob, kept)
+    study_key, series_key = _place(tx, caller, header)
+    tx.archive.add_instance(header, series_key, study_key, blob, caller.source)
+    record(tx, caller, "archive.store", f"Instance/{header.sop_instance_uid}")
+    tx.events.append(_stored_event(header, caller), caller.trace)
+    return _answer(header, StoreOutcome.STORED)
+
+
+def find(tx: ArchiveTransaction, caller: Caller, query: Query) -> list[Found]:
+    """Return one page of answers (PS3.4 C.4.1, PS3.18 10.6)."""
+    policy.demand(caller, Permission.ARCHIVE_QUERY)
+    _check_keys(query)
+    found = tx.archive.find(query)
+    record(tx, caller, "archive.query", query.level, detail=f"{len(found)} answers")
+    return found
+
+
+def count(tx: ArchiveTransaction, caller: Caller, query: Query) -> int:
+    """Return how many answers a query has."""
+    policy.demand(caller, Permission.ARCHIVE_QUERY)
+    _check_keys(query)
+    return tx.archive.count(query)
+
+
+def retrieve(tx: ArchiveTransaction, caller: Caller, query: Query) -> list[Retrieved]:
+    """Return every instance below what matches, to hand out (PS3.4 C.4.2, C.4.3; PS3.18 10.4)."""
+    policy.demand(caller, Permission.ARCHIVE_RETRIEVE)
+    _check_keys(query)
+    chosen = [_retrieved(found) for found in tx.archive.select(query)]
+    entities = sorted({f"Study/{one.study_instance_uid}" for one in chosen})
+    for entity in entities:
+        record(tx, caller, "archive.retrieve", entity, detail=f"{len(chosen)} instances")
+    return chosen
+
+
+def request_commitment(
+    tx: ArchiveTransaction,
+    caller: Caller,
+    ae_title: str,
+    transaction_uid: str,
+    references: tuple[ReferencedInstance, ...],
+    objects: Objects,
+) -> Commitment:
+    """N-ACTION of storage commitment (PS3.4 J.3.2): commit only to what is kept, row and bytes."""
+    policy.demand(caller, Permission.ARCHIVE_COMMIT)
+    kept = tx.archive.stored_classes([reference.sop_instance_uid for reference in references])
+    judged = [_judged(reference, kept, objects) for reference in references]
+    commitment = Commitment(
+        transaction_uid=transaction_uid,
+        peer=caller.name,
+        ae_title=ae_title,
+        committed=tuple(one for one in judged if not one.failure_reason),
+        failed=tuple(one for one in judged if one.failure_reason),
+        state=CommitmentState.REQUESTED,
+        created=tx.now,
+    )
+    tx.archive.put_commitment(commitment)
+    record(tx, caller, "archive.commit", f"StorageCommitment/{transaction_uid}")
+    tx.events.append(CommitmentRequested(transaction_uid), caller.trace)
+    return commitment
+
+
+def commitment(tx: ArchiveTransaction, transaction_uid: str) -> Commitment:
+    """Return one storage commitment transaction; raises NotFound."""
+    kept = tx.archive.commitment(transaction_uid)
+    if kept is None:
+        raise NotFound("no such storage commitment transaction")
+    return kept
+
+
+def commitment_reported(tx: ArchiveTransaction, transaction_uid: str) -> None:
+    """Note that the N-EVENT-REPORT was answered with success."""
+    kept = commitment(tx, transaction_uid)
+    tx.archive.put_commitment(replace(kept, state=CommitmentState.REPORTED))
+
+
+def conflicts(tx: ArchiveTransaction, caller: Caller, limit: int) -> list[StoredConflict]:
+    """Return open conflicts, newest first."""
+    policy.demand(caller, Permission.CONFLICTS_READ)
+    return tx.archive.conflicts(limit)
+
+
+def _store_again(
+    tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, kept: tuple[Instance, Series, Study]
+) -> Stored:
+    instance, series, study = kept
+    if instance.blob.digest == blob.digest:
+        return _answer(header, StoreOutcome.DUPLICATE)
+    moved = (series.series_instance_uid, study.study_instance_uid) != (
+        header.series_instance_uid,
+        header.study_instance_uid,
+    )
+    reason = "the same SOP Instance UID is kept " + ("in another series" if moved else "with other bytes")
+    _keep_conflict(tx, caller, header, "same-uid", reason, blob)
+    return _answer(header, StoreOutcome.CONFLICT, reason)
+
+
+def _place(tx: ArchiveTransaction, caller: Caller, header: Header) -> tuple[int, int]:
+    """Return the keys of the study and series, made when they are new."""
+    known_series = tx.archive.series(header.series_instance_uid)
+    if known_series is not None:
+        series, study = known_series
+        if study.study_instance_uid != header.study_instance_uid:
+            raise Invalid(
+                "this Series Instance UID is kept in another study", next_step="mend the UIDs at their source"
+            )
+        _watch_patient(tx, caller, header, study)
+        return study.key, series.key
+    known_study = tx.archive.study(header.study_instance_uid)
+    if known_study is not None:
+        _watch_patient(tx, caller, header, known_study)
+        return known_study.key, tx.archive.add_series(header, known_study.key)
+    study_key = _new_study(tx, caller, header)
+    return study_key, tx.archive.add_series(header, study_key)
+
+
+def _new_study(tx: ArchiveTransaction, caller: Caller, header: Header) -> int:
+    order = orders.match(tx, header.study_instance_uid, header.accession_number)
+    patient, order = _patient_of(tx, caller, header, order)
+    known = patient.demographics
+    if patient_rules.contradict(known, rules.demographics_of(header)):
+        reason = "birth date or sex of the image contradict the patient record"
+        _keep_conflict(tx, caller, header, "patient-contradiction", reason, None)
+    return tx.archive.add_study(header, patient.key, order.key if order else None)
+
+
+def _patient_of(
+    tx: ArchiveTransaction, caller: Caller, header: Header, order: Order | None
+) -> tuple[PatientRecord, Order | None]:
+    """Return the record that the images belong to, and the order when it is of the same patient."""
+    ordered_for = tx.patients.by_key(order.patient_record_key) if order else None
+    if ordered_for is not None and _names(header, ordered_for):
+        return ordered_for, order
+    statement = PatientStatement((), rules.demographics_of(header))
+    identifier = _identifier_of(header)
+    patient = patients.resolve(tx, caller, identifier, statement, authoritative=False)
+    if ordered_for is not None and ordered_for.root_key == patient.root_key:
+        return patient, order
+    if order is not None:
+        reason = "the order of this study is for another patient than its images"
+        _keep_conflict(tx, caller, header, "order-of-another-patient", reason, None)
+    return patient, None
+
+
+def _names(header: Header, patient: PatientRecord) -> bool:
+    """Tell whether an image carries this record's identifier; modalities often drop the issuer."""
+    issuers = ("", patient.identifier.issuer)
+    return header.patient_id == patient.identifier.value and header.issuer_of_patient_id in issuers
+
+
+def _identifier_of(header: Header) -> Identifier:
+    if not header.patient_id:
+        return Identifier(header.study_instance_uid, UNIDENTIFIED)
+    return Identifier(header.patient_id, header.issuer_of_patient_id)
+
+
+def _watch_patient(tx: ArchiveTransaction, caller: Caller, header: Header, study: Study) -> None:
+    """Set a conflict beside an image whose patient ID is not that of the study it joins."""
+    if header.patient_id != study.received_patient_id:
+        reason = "images of one study carry different patient IDs"
+        _keep_conflict(tx, caller, header, "patient-of-study", reason, None)
+
+
+def _keep_conflict(
+    tx: ArchiveTransaction, caller: Caller, header: Header, kind: str, reason: str, blob: Blob | None
+) -> None:
+    conflict = StoredConflict(
+        key=0,
+        kind=kind,
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        blob=blob,
+        source=caller.source,
+        detail=reason,
+        created=tx.now,
+    )
+    if tx.archive.add_conflict(conflict):
+        record(tx, caller, "archive.conflict", f"Instance/{header.sop_instance_uid}", detail=kind)
+        tx.events.append(ConflictKept(kind, header.sop_instance_uid), caller.trace)
+
+
+def _check_keys(query: Query) -> None:
+    unknown = sorted(set(query.matches) - rules.keys_at(query.level))
+    if unknown:
+        raise Invalid(f"a query at {query.level} level cannot match on {', '.join(unknown)}")
+
+
+def _retrieved(found: Found) -> Retrieved:
+    if found.study is None or found.series is None or found.instance is None:
+        raise NotFound("the selection reached no instance")
+    merged = found.patient.key != found.study.patient_record_key
+    return Retrieved(
+        instance=found.instance,
+        series_instance_uid=found.series.series_instance_uid,
+        study_instance_uid=found.study.study_instance_uid,
+        patient=found.patient if merged or found.patient.authoritative else None,
+    )
+
+
+def _judged(
+    reference: ReferencedInstance, kept: dict[str, tuple[str, str]], objects: Objects
+) -> ReferencedInstance:
+    sop_class_uid, digest = kept.get(reference.sop_instance_uid, ("", ""))
+    if not digest or not objects.contains(digest):
+        return replace(reference, failure_reason=NO_SUCH_INSTANCE)
+    if sop_class_uid != reference.sop_class_uid:
+        return replace(reference, failure_reason=CLASS_INSTANCE_CONFLICT)
+    return reference
+
+
+def _stored_event(header: Header, caller: Caller) -> InstanceStored:
+    return InstanceStored(
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        modality=header.modality,
+        source=caller.source,
+    )
+
+
+def _answer(header: Header, outcome: StoreOutcome, reason: str = "") -> Stored:
+    return Stored(
+        outcome=outcome,
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        reason=reason,
+    )

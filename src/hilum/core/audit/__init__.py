@@ -1,0 +1,1 @@
+"""Who did what: one entry in the same transaction as what it describes."""

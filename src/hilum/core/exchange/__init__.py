@@ -1,0 +1,1 @@
+"""Messages as they came: kept whole, recognised when repeated, applied once."""

@@ -1,0 +1,435 @@
+"""The hallway: every capability on one page. Doors call these, once per request.
+
+A method here opens the transaction, writes refusals to the trail, and does nothing else: what happens is in the
+use-case of the same name.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import BinaryIO, TypeVar
+
+from hilum.core.access import policy
+from hilum.core.access import usecases as access
+from hilum.core.access.model import Peer, PeerKind, Session, Token, User
+from hilum.core.access.ports import Passwords
+from hilum.core.archive import usecases as archive
+from hilum.core.archive.model import (
+    Commitment,
+    Found,
+    Header,
+    Query,
+    ReferencedInstance,
+    Retrieved,
+    Stored,
+    StoredConflict,
+)
+from hilum.core.archive.ports import Objects, Spool
+from hilum.core.audit.model import AuditEntry
+from hilum.core.exchange import usecases as exchange
+from hilum.core.exchange.model import Applied, Command, Envelope, InboundMessage
+from hilum.core.exchange.ports import ExchangeTransaction
+from hilum.core.kernel.caller import Caller, Permission
+from hilum.core.kernel.errors import Refused
+from hilum.core.kernel.transaction import Transactor
+from hilum.core.orders import usecases as orders
+from hilum.core.orders.model import (
+    Order,
+    OrderMessage,
+    OrderQuery,
+    PerformedChange,
+    PerformedProcedureStep,
+    WorklistItem,
+    WorklistQuery,
+)
+from hilum.core.patients import usecases as patients
+from hilum.core.patients.model import PatientQuery, PatientRecord, PatientStatement
+from hilum.core.reports import usecases as reports
+from hilum.core.reports.model import FiledReport, Report, ReportQuery, ReportRequest
+from hilum.core.routing import usecases as routing
+from hilum.core.routing.model import (
+    Attempt,
+    Delivery,
+    DeliveryQuery,
+    Lease,
+    ParcelKind,
+    Queue,
+    Receipt,
+    Rule,
+)
+
+T = TypeVar("T")
+Work = Callable[[ExchangeTransaction], T]
+
+
+class Hub:
+    """Everything that Hilum can do, for whoever may ask."""
+
+    def __init__(
+        self,
+        database: Transactor[ExchangeTransaction],
+        objects: Objects,
+        passwords: Passwords,
+        read_tags: routing.TagReader,
+        *,
+        open_to_all: bool = False,
+    ) -> None:
+        """Join the stores. `open_to_all` admits callers without credentials: `--open`, loopback only."""
+        self._database = database
+        self._objects = objects
+        self._passwords = passwords
+        self.read_tags = read_tags
+        self.open_to_all = open_to_all
+
+    # Who belongs
+
+    def admit_association(self, ae_title: str, address: str, trace: str) -> Caller:
+        """Admit a DICOM association by calling AE title and address; raises Refused."""
+        try:
+            return self._database.write(lambda tx: access.admit_association(tx, ae_title, address, trace))
+        except Refused:
+            if self.open_to_all:
+                return policy.open_caller(address, trace, ae_title)
+            self._note_refusal(None, "association", address, trace)
+            raise
+
+    def admit_address(self, kind: PeerKind, address: str, trace: str) -> Caller:
+        """Admit a connection by its address (MLLP); raises Refused."""
+        try:
+            return self._database.write(lambda tx: access.admit_address(tx, kind, address, trace))
+        except Refused:
+            if self.open_to_all:
+                return policy.open_caller(address, trace)
+            self._note_refusal(None, "connection", address, trace)
+            raise
+
+    def admit_token(self, secret: str, address: str, trace: str) -> Caller:
+        """Admit a bearer token; raises Refused."""
+        try:
+            return self._database.read(lambda tx: access.admit_token(tx, secret, address, trace))
+        except Refused:
+            self._note_refusal(None, "token", address, trace)
+            raise
+
+    def admit_nobody(self, address: str, trace: str) -> Caller:
+        """Admit a request without credentials: only with `--open`; raises Refused."""
+        if self.open_to_all:
+            return policy.open_caller(address, trace)
+        raise Refused(
+            "credentials are needed", next_step="send a bearer token: hilum token create --scope ..."
+        )
+
+    def admit_session(self, secret: str, address: str, trace: str) -> tuple[Caller, Session]:
+        """Admit a session cookie; raises Refused."""
+        return self._database.read(lambda tx: access.admit_session(tx, secret, address, trace))
+
+    def sign_in(self, name: str, password: str, address: str, trace: str) -> tuple[str, Session]:
+        """Sign in by password; raises Refused with one text for every cause."""
+        user = self._database.read(lambda tx: access.active_user(tx, name))
+        if self._passwords.verified(user.password_hash if user else "", password) and user:
+            known = user
+            return self._database.write(lambda tx: access.open_session(tx, known, address, trace))
+        self._note_refusal(None, "sign-in", address, trace)
+        raise Refused("name or password is wrong", next_step="try again, or ask an administrator for a link")
+
+    def sign_in_by_link(self, secret: str, address: str, trace: str) -> tuple[str, Session]:
+        """Sign in by a one-time link; raises Refused."""
+        try:
+            return self._database.write(lambda tx: access.use_link(tx, secret, address, trace))
+        except Refused:
+            self._note_refusal(None, "link", address, trace)
+            raise
+
+    def sign_out(self, caller: Caller, secret: str) -> None:
+        """End a session."""
+        self._database.write(lambda tx: access.close_session(tx, caller, secret))
+
+    def set_password(self, caller: Caller, password: str) -> None:
+        """Set the caller's own password; raises Invalid when it is too short."""
+        access.check_password_rule(password)
+        password_hash = self._passwords.hashed(password)
+        self._write(caller, lambda tx: access.set_password(tx, caller, password_hash))
+
+    def has_users(self) -> bool:
+        """Tell whether anybody has a password yet."""
+        return self._database.read(access.has_users)
+
+    def issue_link(self, caller: Caller, user_name: str) -> str:
+        """Return the secret of a one-time link."""
+        return self._write(caller, lambda tx: access.issue_link(tx, caller, user_name))
+
+    def users(self, caller: Caller) -> list[User]:
+        """Return the users."""
+        policy.demand(caller, Permission.ACCESS_ADMINISTER)
+        return self._database.read(lambda tx: tx.access.users())
+
+    def tokens(self, caller: Caller) -> list[Token]:
+        """Return the tokens, without their secrets."""
+        policy.demand(caller, Permission.ACCESS_ADMINISTER)
+        return self._database.read(lambda tx: tx.access.tokens())
+
+    def create_token(
+        self, caller: Caller, name: str, scopes: tuple[str, ...], lifetime: timedelta | None
+    ) -> str:
+        """Return the secret of a new bearer token."""
+        return self._write(caller, lambda tx: access.create_token(tx, caller, name, scopes, lifetime))
+
+    def peers(self, caller: Caller) -> list[Peer]:
+        """Return the configured peers."""
+        return self._read(caller, lambda tx: access.peers(tx, caller))
+
+    def peer(self, caller: Caller, name: str) -> Peer:
+        """Return one peer; raises NotFound."""
+        return self._read(caller, lambda tx: access.peer(tx, caller, name))
+
+    def peer_by_ae_title(self, ae_title: str) -> Peer | None:
+        """Return the DICOM peer with an AE title: a move destination, or who gets a commitment report."""
+        found = self._database.read(lambda tx: tx.access.peers_by_ae_title(ae_title))
+        return found[0] if found else None
+
+    def put_peer(self, caller: Caller, peer: Peer) -> None:
+        """Add or replace a peer."""
+        self._write(caller, lambda tx: access.put_peer(tx, caller, peer))
+
+    def remove_peer(self, caller: Caller, name: str) -> None:
+        """Remove a peer; raises NotFound."""
+        self._write(caller, lambda tx: access.remove_peer(tx, caller, name))
+
+    def audit(self, caller: Caller, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """Return audit entries, newest first."""
+        policy.demand(caller, Permission.AUDIT_READ)
+        return self._database.read(lambda tx: tx.audit.newest(limit, before))
+
+    # Patients
+
+    def register_patient(self, caller: Caller, statement: PatientStatement) -> PatientRecord:
+        """Register or update a patient."""
+        return self._write(caller, lambda tx: patients.register(tx, caller, statement))
+
+    def merge_patients(
+        self, caller: Caller, survivor: PatientStatement, retired: PatientStatement
+    ) -> PatientRecord:
+        """Merge two records; returns the survivor."""
+        return self._write(caller, lambda tx: patients.merge(tx, caller, survivor, retired))
+
+    def unmerge_patient(self, caller: Caller, public_id: str) -> PatientRecord:
+        """Take a merge back; raises NotFound, Conflict."""
+        return self._write(caller, lambda tx: patients.unmerge(tx, caller, public_id))
+
+    def read_patient(self, caller: Caller, public_id: str) -> tuple[PatientRecord, list[PatientRecord]]:
+        """Return a record and all that are linked to it, root first; raises NotFound."""
+        return self._read(caller, lambda tx: patients.read(tx, caller, public_id))
+
+    def find_patients(self, caller: Caller, query: PatientQuery) -> tuple[list[PatientRecord], int]:
+        """Return one page of records, and how many there are."""
+        return self._read(caller, lambda tx: patients.find(tx, caller, query))
+
+    # Orders
+
+    def place_orders(self, caller: Caller, message: OrderMessage) -> tuple[Order, ...]:
+        """Place, change or end the orders of a message."""
+        return self._write(caller, lambda tx: orders.place(tx, caller, message))
+
+    def read_order(self, caller: Caller, public_id: str) -> tuple[Order, PatientRecord]:
+        """Return one order and its surviving patient; raises NotFound."""
+        return self._read(caller, lambda tx: orders.with_patient(tx, orders.read(tx, caller, public_id)))
+
+    def find_orders(self, caller: Caller, query: OrderQuery) -> tuple[list[tuple[Order, PatientRecord]], int]:
+        """Return one page of orders with their surviving patients, and how many there are."""
+        return self._read(caller, lambda tx: orders.find_with_patients(tx, caller, query))
+
+    def worklist(self, caller: Caller, query: WorklistQuery) -> list[WorklistItem]:
+        """Return the scheduled steps that match."""
+        return self._write(caller, lambda tx: orders.worklist(tx, caller, query))
+
+    def start_procedure(self, caller: Caller, step: PerformedProcedureStep) -> None:
+        """MPPS N-CREATE; raises Conflict."""
+        self._write(caller, lambda tx: orders.start_procedure(tx, caller, step))
+
+    def change_procedure(
+        self, caller: Caller, sop_instance_uid: str, change: PerformedChange
+    ) -> PerformedProcedureStep:
+        """MPPS N-SET; raises NotFound, Conflict."""
+        return self._write(caller, lambda tx: orders.change_procedure(tx, caller, sop_instance_uid, change))
+
+    def performed_procedure(self, caller: Caller, sop_instance_uid: str) -> PerformedProcedureStep:
+        """Return one performed procedure step (MPPS N-GET); raises NotFound."""
+        return self._read(caller, lambda tx: orders.performed(tx, caller, sop_instance_uid))
+
+    # Archive
+
+    def spool(self) -> Spool:
+        """Return a place for bytes that are arriving; raises Busy."""
+        return self._objects.spool()
+
+    def store(self, caller: Caller, spool: Spool, header: Header) -> Stored:
+        """Make the spooled Part 10 object durable, then commit its rows: blob first, then one commit."""
+        policy.demand(caller, Permission.ARCHIVE_STORE)
+        blob = spool.keep()
+        return self._write(caller, lambda tx: archive.store(tx, caller, header, blob))
+
+    def find(self, caller: Caller, query: Query) -> list[Found]:
+        """Return one page of answers."""
+        return self._write(caller, lambda tx: archive.find(tx, caller, query))
+
+    def count(self, caller: Caller, query: Query) -> int:
+        """Return how many answers a query has."""
+        return self._read(caller, lambda tx: archive.count(tx, caller, query))
+
+    def retrieve(self, caller: Caller, query: Query) -> list[Retrieved]:
+        """Return every instance below what matches, to hand out."""
+        return self._write(caller, lambda tx: archive.retrieve(tx, caller, query))
+
+    def open_blob(self, digest: str) -> BinaryIO:
+        """Open stored bytes that a use-case handed out; raises NotFound."""
+        return self._objects.open(digest)
+
+    def request_commitment(
+        self,
+        caller: Caller,
+        ae_title: str,
+        transaction_uid: str,
+        references: tuple[ReferencedInstance, ...],
+    ) -> Commitment:
+        """Judge a storage commitment request; the report goes out through the queue of the peer."""
+        return self._write(
+            caller,
+            lambda tx: archive.request_commitment(
+                tx, caller, ae_title, transaction_uid, references, self._objects
+            ),
+        )
+
+    def commitment(self, transaction_uid: str) -> Commitment:
+        """Return one storage commitment transaction; raises NotFound."""
+        return self._database.read(lambda tx: archive.commitment(tx, transaction_uid))
+
+    def conflicts(self, caller: Caller, limit: int = 100) -> list[StoredConflict]:
+        """Return open conflicts, newest first."""
+        return self._read(caller, lambda tx: archive.conflicts(tx, caller, limit))
+
+    def totals(self, caller: Caller) -> dict[str, int]:
+        """Return how many studies, series, instances, octets and open conflicts there are."""
+        policy.demand(caller, Permission.ARCHIVE_QUERY)
+        return self._database.read(lambda tx: tx.archive.totals())
+
+    # Reports
+
+    def file_report(self, caller: Caller, request: ReportRequest) -> Report:
+        """Keep a version of a report; raises Conflict."""
+        return self._write(caller, lambda tx: reports.file(tx, caller, request))
+
+    def read_report(self, caller: Caller, public_id: str, version: int | None = None) -> FiledReport:
+        """Return a version of a report; raises NotFound."""
+        return self._write(caller, lambda tx: reports.read(tx, caller, public_id, version))
+
+    def find_reports(self, caller: Caller, query: ReportQuery) -> tuple[list[FiledReport], int]:
+        """Return one page of reports, and how many there are."""
+        return self._read(caller, lambda tx: reports.find(tx, caller, query))
+
+    # Messages
+
+    def receive_message(self, caller: Caller, envelope: Envelope, command: Command) -> Applied:
+        """Keep and apply an HL7 message in one commit."""
+        return self._write(caller, lambda tx: exchange.receive(tx, caller, envelope, command))
+
+    def note_rejected_message(self, caller: Caller, envelope: Envelope, answer: str, reason: str) -> None:
+        """Keep a message that was answered AE or AR."""
+        self._database.write(lambda tx: exchange.note_rejected(tx, caller, envelope, answer, reason))
+
+    def messages(
+        self, caller: Caller, limit: int = 100, before_key: int | None = None
+    ) -> list[InboundMessage]:
+        """Return messages, newest first."""
+        return self._read(caller, lambda tx: exchange.messages(tx, caller, limit, before_key))
+
+    def message(self, caller: Caller, key: int) -> InboundMessage:
+        """Return one message with its bytes; raises NotFound."""
+        return self._read(caller, lambda tx: exchange.message(tx, caller, key))
+
+    # Routing
+
+    def put_rules(self, caller: Caller, rules: list[Rule]) -> None:
+        """Replace the routing rules; raises Invalid when a destination is unknown."""
+        self._write(caller, lambda tx: routing.put_rules(tx, caller, rules))
+
+    def rules(self, caller: Caller) -> list[Rule]:
+        """Return the routing rules in force."""
+        policy.demand(caller, Permission.ROUTING_READ)
+        return self._database.read(lambda tx: tx.routing.rules())
+
+    def deliveries(self, caller: Caller, query: DeliveryQuery) -> list[Delivery]:
+        """Return deliveries, newest first."""
+        return self._read(caller, lambda tx: routing.deliveries(tx, caller, query))
+
+    def delivery(self, caller: Caller, key: int) -> tuple[Delivery, list[Attempt]]:
+        """Return one delivery with its attempts; raises NotFound."""
+        return self._read(caller, lambda tx: routing.delivery(tx, caller, key))
+
+    def queues(self, caller: Caller) -> list[Queue]:
+        """Return how every destination stands."""
+        return self._read(caller, lambda tx: routing.queues(tx, caller))
+
+    def replay(self, caller: Caller, keys: list[int]) -> int:
+        """Make dead or sent deliveries wait again; returns how many."""
+        return self._write(caller, lambda tx: routing.replay(tx, caller, keys))
+
+    def send(self, caller: Caller, destination: str, kind: ParcelKind, reference: str) -> bool:
+        """Plan one delivery by hand; tell whether it is new."""
+        return self._write(caller, lambda tx: routing.send(tx, caller, destination, kind, reference))
+
+    # For the engine
+
+    def destinations_due(self) -> list[str]:
+        """Return destinations with something to deliver now."""
+        return self._database.read(lambda tx: tx.routing.destinations_due(tx.now))
+
+    def claim(self, destination: str, owner: str) -> Lease | None:
+        """Take or renew the lease of a destination."""
+        return self._database.write(lambda tx: routing.claim(tx, destination, owner))
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease up."""
+        self._database.write(lambda tx: tx.routing.release(lease))
+
+    def batch(self, lease: Lease, limit: int) -> list[Delivery]:
+        """Return the head of the queue of a lease."""
+        return self._database.write(lambda tx: routing.batch(tx, lease, limit))
+
+    def settle(self, lease: Lease, settled: list[tuple[Delivery, Receipt]], chance: float) -> None:
+        """Write what the peer answered; raises Conflict when the lease was taken over."""
+        self._database.write(lambda tx: routing.settle(tx, lease, settled, chance))
+
+    def transact(self, work: Work[T]) -> T:
+        """Run `reactions` in one transaction."""
+        return self._database.write(work)
+
+    def sweep(self) -> int:
+        """Remove old blobs that no row refers to; returns how many."""
+        before = self._database.read(lambda tx: tx.now) - archive.SWEEP_AGE
+        digests = self._objects.digests(before)
+        referenced = self._database.read(lambda tx: tx.archive.referenced(digests))
+        lonely = [digest for digest in digests if digest not in referenced]
+        for digest in lonely:
+            self._objects.remove(digest)
+        return len(lonely)
+
+    def check(self) -> None:
+        """Ask database and object store whether they work; raises Busy with the reason."""
+        self._database.read(lambda tx: tx.access.peers())
+        self._objects.check()
+
+    def _write(self, caller: Caller, work: Work[T]) -> T:
+        try:
+            return self._database.write(work)
+        except Refused:
+            self._note_refusal(caller, caller.kind, caller.address, caller.trace)
+            raise
+
+    def _read(self, caller: Caller, work: Work[T]) -> T:
+        try:
+            return self._database.read(work)
+        except Refused:
+            self._note_refusal(caller, caller.kind, caller.address, caller.trace)
+            raise
+
+    def _note_refusal(self, caller: Caller | None, what: str, address: str, trace: str) -> None:
+        self._database.write(lambda tx: access.note_refusal(tx, caller, what, address, trace))

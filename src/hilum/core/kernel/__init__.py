@@ -1,0 +1,1 @@
+"""What all capabilities share: identifiers, codes, errors, events, the caller, the transaction."""

@@ -1,0 +1,62 @@
+"""Who asks: the same value at every door."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class CallerKind(StrEnum):
+    """How the caller proved who it is."""
+
+    PEER = "peer"
+    USER = "user"
+    TOKEN = "token"  # noqa: S105  # a word, not a secret
+    LOCAL = "local"
+    """The operator at the command line of the machine."""
+    OPEN = "open"
+    """Nobody in particular: `--open` on a loopback address."""
+    ENGINE = "engine"
+
+
+class Permission(StrEnum):
+    """One thing that a caller may do; also the scope of a token."""
+
+    VERIFY = "verify"
+    ARCHIVE_STORE = "archive.store"
+    ARCHIVE_QUERY = "archive.query"
+    ARCHIVE_RETRIEVE = "archive.retrieve"
+    ARCHIVE_COMMIT = "archive.commit"
+    CONFLICTS_READ = "conflicts.read"
+    WORKLIST_QUERY = "worklist.query"
+    PROCEDURE_REPORT = "procedure.report"
+    PATIENTS_READ = "patients.read"
+    PATIENTS_WRITE = "patients.write"
+    ORDERS_READ = "orders.read"
+    ORDERS_WRITE = "orders.write"
+    REPORTS_READ = "reports.read"
+    REPORTS_WRITE = "reports.write"
+    ROUTING_READ = "routing.read"
+    ROUTING_REPLAY = "routing.replay"
+    PEERS_READ = "peers.read"
+    PEERS_WRITE = "peers.write"
+    ACCESS_ADMINISTER = "access.administer"
+    AUDIT_READ = "audit.read"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, with what rights, from where, in which trace."""
+
+    kind: CallerKind
+    name: str
+    permissions: frozenset[Permission] = field(default_factory=frozenset)
+    address: str = ""
+    trace: str = ""
+    default_issuer: str = ""
+    """Issuer of patient identifiers that this caller sends without one."""
+    ae_title: str = ""
+    """Calling AE title of an association."""
+
+    @property
+    def source(self) -> str:
+        """Return what an instance is said to come from: the AE title, else the name."""
+        return self.ae_title or self.name

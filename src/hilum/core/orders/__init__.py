@@ -1,0 +1,1 @@
+"""Orders, requested procedures, scheduled and performed procedure steps."""

@@ -1,0 +1,1 @@
+"""The patient index: records of issuers, and the person they point to."""

@@ -1,0 +1,33 @@
+"""What happens next: event -> calls, one case each."""
+
+from hilum.core.archive.events import CommitmentRequested, InstanceStored
+from hilum.core.exchange.ports import ExchangeTransaction
+from hilum.core.hub import Hub
+from hilum.core.kernel.events import Recorded
+from hilum.core.reports.events import ReportFiled
+from hilum.core.routing import usecases as routing
+
+
+def react(hub: Hub, limit: int) -> int:
+    """React to the oldest waiting events in one transaction; returns how many there were."""
+
+    def work(tx: ExchangeTransaction) -> int:
+        waiting = tx.events.waiting(limit)
+        for recorded in waiting:
+            _react_to(hub, tx, recorded)
+        tx.events.settle([recorded.sequence for recorded in waiting])
+        return len(waiting)
+
+    return hub.transact(work)
+
+
+def _react_to(hub: Hub, tx: ExchangeTransaction, recorded: Recorded) -> None:
+    match recorded.event:
+        case InstanceStored() as stored:
+            routing.plan_instance(tx, stored, recorded.trace, hub.read_tags)
+        case ReportFiled() as filed:
+            routing.plan_report(tx, filed, recorded.trace)
+        case CommitmentRequested() as requested:
+            routing.plan_commitment(tx, requested, recorded.trace)
+        case _:
+            """News for watchers only."""

@@ -1,0 +1,1 @@
+"""Reports: versions of what a reader said of a study."""

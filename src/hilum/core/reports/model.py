@@ -1,0 +1,126 @@
+"""A report and its observations."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hilum.core.kernel.codes import NO_CODE, Code
+from hilum.core.kernel.identifiers import Identifier
+from hilum.core.patients.model import PatientRecord, PatientStatement
+
+
+class ReportStatus(StrEnum):
+    """FHIR diagnostic-report-status; OBR-25 (HL7 table 0123) is mapped to it."""
+
+    REGISTERED = "registered"
+    PARTIAL = "partial"
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    AMENDED = "amended"
+    CORRECTED = "corrected"
+    CANCELLED = "cancelled"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One OBX that is not narrative: a coded or measured finding. `value_type` is OBX-2: NM, CWE, ST, DT, ..."""
+
+    code: Code
+    value_type: str
+    value: str
+    value_code: Code = NO_CODE
+    unit: Code = NO_CODE
+    interpretation: str = ""
+    status: str = "F"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A presented form (OBX-2 ED): media type and the bytes."""
+
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """A report as it came in: ORU^R01 (RAD-28), or a DiagnosticReport."""
+
+    patient: PatientStatement
+    identifier: Identifier
+    """Filler order number (OBR-3), else placer, else accession: what all versions of one report share."""
+    status: ReportStatus
+    code: Code
+    placer_order_number: Identifier | None = None
+    filler_order_number: Identifier | None = None
+    accession_number: Identifier | None = None
+    study_instance_uid: str = ""
+    effective: str = ""
+    """When it was observed (OBR-7), HL7 TS text."""
+    issued: str = ""
+    """When it was reported (OBR-22), HL7 TS text."""
+    interpreter: str = ""
+    """Principal result interpreter (OBR-32), as a PN."""
+    text: str = ""
+    """Findings and other narrative, lines joined by newlines."""
+    conclusion: str = ""
+    """Impression (LOINC 19005-8)."""
+    observations: tuple[Observation, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One version of a report; the newest is what everybody sees."""
+
+    key: int
+    public_id: str
+    version: int
+    identifier: Identifier
+    patient_record_key: int
+    order_key: int | None
+    placer_order_number: Identifier | None
+    filler_order_number: Identifier | None
+    accession_number: Identifier | None
+    study_instance_uid: str
+    status: ReportStatus
+    code: Code
+    effective: str
+    issued: str
+    interpreter: str
+    text: str
+    conclusion: str
+    observations: tuple[Observation, ...]
+    attachments: tuple[Attachment, ...]
+    source: str
+    created: datetime
+    """When this version came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """A search for reports; only newest versions are found."""
+
+    public_id: str = ""
+    identifier: Identifier | None = None
+    """Report, placer, filler or accession number; an empty issuer matches any."""
+    patient_root_key: int | None = None
+    study_instance_uid: str = ""
+    order_key: int | None = None
+    status: tuple[ReportStatus, ...] = ()
+    issued: tuple[str, str] = ("", "")
+    """First and last moment as TS text, inclusive; either may be empty."""
+    updated_since: datetime | None = None
+    updated_before: datetime | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FiledReport:
+    """A report with the surviving patient, as views need it."""
+
+    report: Report
+    patient: PatientRecord
+    order_public_id: str = ""

@@ -1,0 +1,1 @@
+"""Rules that send things on, and the deliveries that they plan."""

@@ -1,0 +1,136 @@
+"""Rules, deliveries, attempts, receipts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ParcelKind(StrEnum):
+    """What is sent."""
+
+    INSTANCE = "instance"
+    """`reference` is a SOP Instance UID."""
+    REPORT = "report"
+    """`reference` is `public_id/version` of a report."""
+    COMMITMENT = "commitment"
+    """`reference` is the transaction UID of a storage commitment report."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands; the word is always the receiver's."""
+
+    WAITING = "waiting"
+    """Not yet sent, or to be sent again at `next_attempt`."""
+    SENT = "sent"
+    """The receiver accepted it."""
+    UNCERTAIN = "uncertain"
+    """The answer did not come: the receiver may have it. It is sent again, under the same name."""
+    DEAD = "dead"
+    """Given up: the receiver rejected it for good, or the attempts ran out. Waits for a replay."""
+
+
+class Verdict(StrEnum):
+    """What a receipt means for the queue."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    """A failure that may pass: the head of the queue waits, order is kept."""
+    UNCERTAIN = "uncertain"
+    REJECTED = "rejected"
+    """A failure that will not pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One routing rule. Empty conditions match everything; all given ones must match.
+
+    `tags` maps a DICOM keyword to a pattern with * and ?; they are read from the stored header.
+    """
+
+    name: str
+    event: str
+    """`instance-stored` or `report-filed`."""
+    to: tuple[str, ...]
+    """Names of peers."""
+    source: tuple[str, ...] = ()
+    modality: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    tags: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One parcel to one destination. `key` is its place in the destination's queue."""
+
+    key: int
+    destination: str
+    kind: ParcelKind
+    reference: str
+    state: DeliveryState
+    attempts: int
+    next_attempt: datetime
+    rule: str
+    trace: str
+    reason: str
+    """The receiver's own code and text, of the last attempt."""
+    created: datetime
+    settled: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a delivery."""
+
+    delivery_key: int
+    number: int
+    started: datetime
+    ended: datetime
+    verdict: Verdict
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the peer answered: its own code (DIMSE status, MSA-1, HTTP status) and text."""
+
+    verdict: Verdict
+    code: str
+    text: str
+    started: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to deliver to one destination until `expires`; a higher fence voids all lower ones."""
+
+    destination: str
+    owner: str
+    fence: int
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryQuery:
+    """A search for deliveries."""
+
+    destination: str = ""
+    states: tuple[DeliveryState, ...] = ()
+    kind: ParcelKind | None = None
+    reference: str = ""
+    before_key: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How one destination stands."""
+
+    destination: str
+    waiting: int
+    dead: int
+    sent: int
+    oldest_waiting: datetime | None
+    last_reason: str

@@ -1,0 +1,174 @@
+"""Plan, claim, settle, replay."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from hilum.core.access import policy
+from hilum.core.archive import usecases as archive
+from hilum.core.archive.events import CommitmentRequested, InstanceStored
+from hilum.core.audit.usecases import record
+from hilum.core.kernel.caller import Caller, Permission
+from hilum.core.kernel.errors import Conflict, Invalid, NotFound
+from hilum.core.reports.events import ReportFiled
+from hilum.core.routing import rules
+from hilum.core.routing.events import DeliveryDied
+from hilum.core.routing.model import (
+    Attempt,
+    Delivery,
+    DeliveryQuery,
+    DeliveryState,
+    Lease,
+    ParcelKind,
+    Queue,
+    Receipt,
+    Rule,
+    Verdict,
+)
+from hilum.core.routing.ports import RoutingTransaction
+
+TagReader = Callable[[str, frozenset[str]], Mapping[str, str]]
+"""Reads top-level attributes by keyword from the stored bytes of a digest."""
+
+LEASE_LIFETIME = timedelta(seconds=10)
+
+STATE_AFTER: Mapping[Verdict, DeliveryState] = {
+    Verdict.ACCEPTED: DeliveryState.SENT,
+    Verdict.RETRY: DeliveryState.WAITING,
+    Verdict.UNCERTAIN: DeliveryState.UNCERTAIN,
+    Verdict.REJECTED: DeliveryState.DEAD,
+}
+
+
+def put_rules(tx: RoutingTransaction, caller: Caller, new: list[Rule]) -> None:
+    """Replace the rules; every destination must be a configured peer."""
+    policy.demand(caller, Permission.PEERS_WRITE)
+    known = {peer.name for peer in tx.access.peers()}
+    missing = sorted({name for rule in new for name in rule.to} - known)
+    if missing:
+        raise Invalid(
+            f"routing rules name unknown peers: {', '.join(missing)}",
+            next_step="add them first: hilum peers add",
+        )
+    if new != tx.routing.rules():
+        tx.routing.put_rules(new)
+        record(tx, caller, "routing.rules", "Routing", detail=f"{len(new)} rules")
+
+
+def plan_instance(tx: RoutingTransaction, event: InstanceStored, trace: str, read_tags: TagReader) -> None:
+    """Plan a delivery of a stored instance to every destination of every rule that applies."""
+    candidates = [rule for rule in tx.routing.rules() if rule.event == rules.INSTANCE_STORED]
+    if not candidates:
+        return
+    keywords = frozenset(keyword for rule in candidates for keyword in (rule.tags or {}))
+    tags = _tags_of(tx, event.sop_instance_uid, keywords, read_tags)
+    for rule in candidates:
+        if rules.applies(rule, rule.event, source=event.source, modality=event.modality, tags=tags):
+            for destination in rule.to:
+                tx.routing.add(destination, ParcelKind.INSTANCE, event.sop_instance_uid, rule.name, trace)
+
+
+def plan_report(tx: RoutingTransaction, event: ReportFiled, trace: str) -> None:
+    """Plan a delivery of a report version to every destination of every rule that applies."""
+    reference = f"{event.public_id}/{event.version}"
+    for rule in tx.routing.rules():
+        if rules.applies(rule, rules.REPORT_FILED, source=event.source, status=event.status):
+            for destination in rule.to:
+                tx.routing.add(destination, ParcelKind.REPORT, reference, rule.name, trace)
+
+
+def plan_commitment(tx: RoutingTransaction, event: CommitmentRequested, trace: str) -> None:
+    """Plan the report of a storage commitment to the peer that asked (PS3.4 J.3.3)."""
+    kept = tx.archive.commitment(event.transaction_uid)
+    if kept is not None:
+        tx.routing.add(kept.peer, ParcelKind.COMMITMENT, event.transaction_uid, "storage-commitment", trace)
+
+
+def claim(tx: RoutingTransaction, destination: str, owner: str) -> Lease | None:
+    """Take or renew the lease of a destination."""
+    return tx.routing.lease(destination, owner, tx.now, tx.now + LEASE_LIFETIME)
+
+
+def batch(tx: RoutingTransaction, lease: Lease, limit: int) -> list[Delivery]:
+    """Return the head of the queue, if the lease still holds."""
+    return tx.routing.head(lease.destination, tx.now, limit) if tx.routing.holds(lease, tx.now) else []
+
+
+def settle(
+    tx: RoutingTransaction, lease: Lease, settled: list[tuple[Delivery, Receipt]], chance: float
+) -> None:
+    """Write what the peer answered. A worker whose lease was taken over changes nothing."""
+    if not tx.routing.holds(lease, tx.now):
+        raise Conflict(
+            "the lease of this destination was taken over", next_step="nothing: the new holder goes on"
+        )
+    for delivery, receipt in settled:
+        _settle(tx, delivery, receipt, chance)
+
+
+def deliveries(tx: RoutingTransaction, caller: Caller, query: DeliveryQuery) -> list[Delivery]:
+    """Return deliveries, newest first."""
+    policy.demand(caller, Permission.ROUTING_READ)
+    return tx.routing.find(query)
+
+
+def delivery(tx: RoutingTransaction, caller: Caller, key: int) -> tuple[Delivery, list[Attempt]]:
+    """Return one delivery with its attempts; raises NotFound."""
+    policy.demand(caller, Permission.ROUTING_READ)
+    found = tx.routing.delivery(key)
+    if found is None:
+        raise NotFound(f"no delivery has the number {key}", next_step="hilum deliveries list")
+    return found, tx.routing.attempts(key)
+
+
+def queues(tx: RoutingTransaction, caller: Caller) -> list[Queue]:
+    """Return how every destination stands."""
+    policy.demand(caller, Permission.ROUTING_READ)
+    return tx.routing.queues()
+
+
+def replay(tx: RoutingTransaction, caller: Caller, keys: list[int]) -> int:
+    """Make deliveries wait again, at their old place; those that wait already are left alone. Returns how many."""
+    policy.demand(caller, Permission.ROUTING_REPLAY)
+    replayed = 0
+    for key in keys:
+        found, _ = delivery(tx, caller, key)
+        if found.state in (DeliveryState.DEAD, DeliveryState.SENT):
+            tx.routing.put_back(key)
+            record(tx, caller, "routing.replay", f"Delivery/{key}", detail=found.destination)
+            replayed += 1
+    return replayed
+
+
+def send(tx: RoutingTransaction, caller: Caller, destination: str, kind: ParcelKind, reference: str) -> bool:
+    """Plan one delivery by hand; tell whether it is new."""
+    policy.demand(caller, Permission.ROUTING_REPLAY)
+    if tx.access.peer(destination) is None:
+        raise NotFound(f"no peer is called '{destination}'", next_step="hilum peers list")
+    return tx.routing.add(destination, kind, reference, "by-hand", caller.trace)
+
+
+def _settle(tx: RoutingTransaction, delivery: Delivery, receipt: Receipt, chance: float) -> None:
+    number = delivery.attempts + 1
+    state = STATE_AFTER[receipt.verdict]
+    spent = number >= rules.MOST_ATTEMPTS and state in (DeliveryState.WAITING, DeliveryState.UNCERTAIN)
+    state = DeliveryState.DEAD if spent else state
+    retry = state in (DeliveryState.WAITING, DeliveryState.UNCERTAIN)
+    next_attempt = tx.now + rules.wait_after(number, chance) if retry else None
+    tx.routing.settle(delivery.key, state, next_attempt, f"{receipt.code} {receipt.text}".strip())
+    tx.routing.add_attempt(
+        Attempt(
+            delivery.key, number, receipt.started, receipt.ended, receipt.verdict, receipt.code, receipt.text
+        )
+    )
+    if state is DeliveryState.DEAD:
+        tx.events.append(DeliveryDied(delivery.key, delivery.destination), delivery.trace)
+    if state is DeliveryState.SENT and delivery.kind is ParcelKind.COMMITMENT:
+        archive.commitment_reported(tx, delivery.reference)
+
+
+def _tags_of(
+    tx: RoutingTransaction, sop_instance_uid: str, keywords: frozenset[str], read_tags: TagReader
+) -> Mapping[str, str]:
+    kept = tx.archive.stored_classes([sop_instance_uid]) if keywords else {}
+    _, digest = kept.get(sop_instance_uid, ("", ""))
+    return read_tags(digest, keywords) if digest else {}
