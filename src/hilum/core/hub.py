@@ -48,12 +48,13 @@ from hilum.core.reports.model import FiledReport, Report, ReportQuery, ReportReq
 from hilum.core.routing import usecases as routing
 from hilum.core.routing.model import (
     Attempt,
+    Attempted,
     Delivery,
     DeliveryQuery,
     Lease,
+    Parcel,
     ParcelKind,
     Queue,
-    Receipt,
     Rule,
 )
 
@@ -394,9 +395,13 @@ class Hub:
         """Return the head of the queue of a lease."""
         return self._database.write(lambda tx: routing.batch(tx, lease, limit))
 
-    def settle(self, lease: Lease, settled: list[tuple[Delivery, Receipt]], chance: float) -> None:
+    def parcel(self, delivery: Delivery) -> Parcel:
+        """Return what a delivery sends; raises NotFound when it is gone."""
+        return self._database.write(lambda tx: routing.parcel(tx, delivery, self._objects))
+
+    def settle(self, lease: Lease, attempted: list[Attempted], chance: float) -> None:
         """Write what the peer answered; raises Conflict when the lease was taken over."""
-        self._database.write(lambda tx: routing.settle(tx, lease, settled, chance))
+        self._database.write(lambda tx: routing.settle(tx, lease, attempted, chance))
 
     def transact(self, work: Work[T]) -> T:
         """Run `reactions` in one transaction."""

@@ -1,9 +1,14 @@
 """Rules, deliveries, attempts, receipts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import BinaryIO
+
+from hilum.core.archive.model import Commitment, Retrieved
+from hilum.core.orders.model import Order
+from hilum.core.reports.model import FiledReport
 
 
 class ParcelKind(StrEnum):
@@ -98,8 +103,43 @@ class Receipt:
     verdict: Verdict
     code: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A delivery that was just tried."""
+
+    delivery: Delivery
+    receipt: Receipt
     started: datetime
     ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceParcel:
+    """A stored instance on its way out; `open_blob` gives its Part 10 bytes by digest, seekable."""
+
+    retrieved: Retrieved
+    open_blob: Callable[[str], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportParcel:
+    """One version of a report on its way out. `control_id` is the same on every attempt (MSH-10)."""
+
+    filed: FiledReport
+    order: Order | None
+    control_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentParcel:
+    """The report of a storage commitment on its way to who asked."""
+
+    commitment: Commitment
+
+
+Parcel = InstanceParcel | ReportParcel | CommitmentParcel
 
 
 @dataclass(frozen=True, slots=True)

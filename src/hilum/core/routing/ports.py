@@ -10,8 +10,10 @@ from hilum.core.routing.model import (
     DeliveryQuery,
     DeliveryState,
     Lease,
+    Parcel,
     ParcelKind,
     Queue,
+    Receipt,
     Rule,
 )
 
@@ -63,6 +65,16 @@ class RoutingShelf(Protocol):
 
     def release(self, lease: Lease) -> None:
         """Give the lease up if it is still ours."""
+
+
+class Courier(Protocol):
+    """Says things to one peer. It connects at need and keeps the connection between parcels."""
+
+    def send(self, parcel: Parcel) -> Receipt:
+        """Send one parcel and return what the peer answered; a peer that cannot be reached is a receipt too."""
+
+    def close(self) -> None:
+        """Release the connection in the protocol's own way."""
 
 
 class RoutingTransaction(ReportsTransaction, Protocol):

@@ -6,21 +6,28 @@ from datetime import timedelta
 from hilum.core.access import policy
 from hilum.core.archive import usecases as archive
 from hilum.core.archive.events import CommitmentRequested, InstanceStored
+from hilum.core.archive.model import Exact, Level, Query
+from hilum.core.archive.ports import Objects
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, Permission
 from hilum.core.kernel.errors import Conflict, Invalid, NotFound
+from hilum.core.reports import usecases as reports
 from hilum.core.reports.events import ReportFiled
 from hilum.core.routing import rules
 from hilum.core.routing.events import DeliveryDied
 from hilum.core.routing.model import (
     Attempt,
+    Attempted,
+    CommitmentParcel,
     Delivery,
     DeliveryQuery,
     DeliveryState,
+    InstanceParcel,
     Lease,
+    Parcel,
     ParcelKind,
     Queue,
-    Receipt,
+    ReportParcel,
     Rule,
     Verdict,
 )
@@ -93,16 +100,32 @@ def batch(tx: RoutingTransaction, lease: Lease, limit: int) -> list[Delivery]:
     return tx.routing.head(lease.destination, tx.now, limit) if tx.routing.holds(lease, tx.now) else []
 
 
-def settle(
-    tx: RoutingTransaction, lease: Lease, settled: list[tuple[Delivery, Receipt]], chance: float
-) -> None:
+def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parcel:
+    """Return what a delivery sends; raises NotFound when it is gone."""
+    match delivery.kind:
+        case ParcelKind.INSTANCE:
+            query = Query(Level.INSTANCE, {"sop_instance_uid": Exact(delivery.reference)})
+            chosen = archive.retrieve(tx, policy.ENGINE, query)
+            if not chosen:
+                raise NotFound("the instance of this delivery is gone")
+            return InstanceParcel(chosen[0], objects.open)
+        case ParcelKind.REPORT:
+            public_id, _, version = delivery.reference.partition("/")
+            filed = reports.read(tx, policy.ENGINE, public_id, int(version))
+            order = tx.orders.by_key(filed.report.order_key) if filed.report.order_key else None
+            return ReportParcel(filed, order, f"HILUM{delivery.key:015d}")
+        case ParcelKind.COMMITMENT:
+            return CommitmentParcel(archive.commitment(tx, delivery.reference))
+
+
+def settle(tx: RoutingTransaction, lease: Lease, attempted: list[Attempted], chance: float) -> None:
     """Write what the peer answered. A worker whose lease was taken over changes nothing."""
     if not tx.routing.holds(lease, tx.now):
         raise Conflict(
             "the lease of this destination was taken over", next_step="nothing: the new holder goes on"
         )
-    for delivery, receipt in settled:
-        _settle(tx, delivery, receipt, chance)
+    for one in attempted:
+        _settle(tx, one, chance)
 
 
 def deliveries(tx: RoutingTransaction, caller: Caller, query: DeliveryQuery) -> list[Delivery]:
@@ -147,7 +170,8 @@ def send(tx: RoutingTransaction, caller: Caller, destination: str, kind: ParcelK
     return tx.routing.add(destination, kind, reference, "by-hand", caller.trace)
 
 
-def _settle(tx: RoutingTransaction, delivery: Delivery, receipt: Receipt, chance: float) -> None:
+def _settle(tx: RoutingTransaction, attempted: Attempted, chance: float) -> None:
+    delivery, receipt = attempted.delivery, attempted.receipt
     number = delivery.attempts + 1
     state = STATE_AFTER[receipt.verdict]
     spent = number >= rules.MOST_ATTEMPTS and state in (DeliveryState.WAITING, DeliveryState.UNCERTAIN)
@@ -157,7 +181,13 @@ def _settle(tx: RoutingTransaction, delivery: Delivery, receipt: Receipt, chance
     tx.routing.settle(delivery.key, state, next_attempt, f"{receipt.code} {receipt.text}".strip())
     tx.routing.add_attempt(
         Attempt(
-            delivery.key, number, receipt.started, receipt.ended, receipt.verdict, receipt.code, receipt.text
+            delivery_key=delivery.key,
+            number=number,
+            started=attempted.started,
+            ended=attempted.ended,
+            verdict=receipt.verdict,
+            code=receipt.code,
+            text=receipt.text,
         )
     )
     if state is DeliveryState.DEAD:
