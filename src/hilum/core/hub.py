@@ -291,7 +291,7 @@ class Hub:
         transaction_uid: str,
         references: tuple[ReferencedInstance, ...],
     ) -> Commitment:
-        """Judge a storage commitment request; the report goes out through the queue of the peer."""
+        """Judge a storage commitment request. The door reports on the same association, or calls `report_later`."""
         return self._write(
             caller,
             lambda tx: archive.request_commitment(
@@ -302,6 +302,18 @@ class Hub:
     def commitment(self, transaction_uid: str) -> Commitment:
         """Return one storage commitment transaction; raises NotFound."""
         return self._database.read(lambda tx: archive.commitment(tx, transaction_uid))
+
+    def commitment_reported(self, transaction_uid: str) -> None:
+        """Note that the peer took the report."""
+        self._database.write(lambda tx: archive.commitment_reported(tx, transaction_uid))
+
+    def report_later(self, transaction_uid: str) -> None:
+        """Let the engine report a storage commitment on a new association."""
+        self._database.write(lambda tx: routing.plan_commitment(tx, transaction_uid))
+
+    def plan_overdue_commitments(self) -> None:
+        """Plan reports that no association took."""
+        self._database.write(routing.plan_overdue_commitments)
 
     def conflicts(self, caller: Caller, limit: int = 100) -> list[StoredConflict]:
         """Return open conflicts, newest first."""

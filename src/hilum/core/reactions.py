@@ -1,6 +1,6 @@
 """What happens next: event -> calls, one case each."""
 
-from hilum.core.archive.events import CommitmentRequested, InstanceStored
+from hilum.core.archive.events import InstanceStored
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.hub import Hub
 from hilum.core.kernel.events import Recorded
@@ -27,7 +27,5 @@ def _react_to(hub: Hub, tx: ExchangeTransaction, recorded: Recorded) -> None:
             routing.plan_instance(tx, stored, recorded.trace, hub.read_tags)
         case ReportFiled() as filed:
             routing.plan_report(tx, filed, recorded.trace)
-        case CommitmentRequested() as requested:
-            routing.plan_commitment(tx, requested, recorded.trace)
         case _:
             """News for watchers only."""

@@ -23,10 +23,3 @@ class ConflictKept(Event):
 
     kind: str
     sop_instance_uid: str
-
-
-@dataclass(frozen=True)
-class CommitmentRequested(Event):
-    """A peer asked for storage commitment; the report is due."""
-
-    transaction_uid: str

@@ -272,7 +272,12 @@ class CommitmentState(StrEnum):
     """Where a storage commitment request stands."""
 
     REQUESTED = "requested"
+    """The report is due: on the association of the request, or soon on a new one."""
+    PLANNED = "planned"
+    """The report stands in the queue of the peer."""
     REPORTED = "reported"
+    UNREACHABLE = "unreachable"
+    """The requester left its association and is no configured peer: there is nowhere to report to."""
 
 
 @dataclass(frozen=True, slots=True)

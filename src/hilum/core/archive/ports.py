@@ -101,6 +101,9 @@ class ArchiveShelf(Protocol):
     def commitment(self, transaction_uid: str) -> Commitment | None:
         """Return one commitment."""
 
+    def commitments_requested(self, before: datetime) -> list[str]:
+        """Return transaction UIDs of commitments still in state REQUESTED that were asked for before a moment."""
+
     def stored_classes(self, sop_instance_uids: list[str]) -> dict[str, tuple[str, str]]:
         """Return SOP Class UID and digest of those of the instances that are kept."""
 

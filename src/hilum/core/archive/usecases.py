@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hilum.core.access import policy
 from hilum.core.archive import rules
-from hilum.core.archive.events import CommitmentRequested, ConflictKept, InstanceStored
+from hilum.core.archive.events import ConflictKept, InstanceStored
 from hilum.core.archive.model import (
     Blob,
     Commitment,
@@ -92,7 +92,10 @@ def request_commitment(
     references: tuple[ReferencedInstance, ...],
     objects: Objects,
 ) -> Commitment:
-    """N-ACTION of storage commitment (PS3.4 J.3.2): commit only to what is kept, row and bytes."""
+    """N-ACTION of storage commitment (PS3.4 J.3.2): commit only to what is kept, row and bytes.
+
+    The report goes out on the association of the request while that lives, else by the queue of the peer.
+    """
     policy.demand(caller, Permission.ARCHIVE_COMMIT)
     kept = tx.archive.stored_classes([reference.sop_instance_uid for reference in references])
     judged = [_judged(reference, kept, objects) for reference in references]
@@ -107,7 +110,6 @@ def request_commitment(
     )
     tx.archive.put_commitment(commitment)
     record(tx, caller, "archive.commit", f"StorageCommitment/{transaction_uid}")
-    tx.events.append(CommitmentRequested(transaction_uid), caller.trace)
     return commitment
 
 
@@ -121,8 +123,12 @@ def commitment(tx: ArchiveTransaction, transaction_uid: str) -> Commitment:
 
 def commitment_reported(tx: ArchiveTransaction, transaction_uid: str) -> None:
     """Note that the N-EVENT-REPORT was answered with success."""
-    kept = commitment(tx, transaction_uid)
-    tx.archive.put_commitment(replace(kept, state=CommitmentState.REPORTED))
+    put_commitment_state(tx, transaction_uid, CommitmentState.REPORTED)
+
+
+def put_commitment_state(tx: ArchiveTransaction, transaction_uid: str, state: CommitmentState) -> None:
+    """Move a storage commitment transaction on."""
+    tx.archive.put_commitment(replace(commitment(tx, transaction_uid), state=state))
 
 
 def conflicts(tx: ArchiveTransaction, caller: Caller, limit: int) -> list[StoredConflict]:

@@ -43,10 +43,10 @@ class RoutingShelf(Protocol):
         """Return how every destination with deliveries stands."""
 
     def destinations_due(self, now: datetime) -> list[str]:
-        """Return destinations whose oldest waiting delivery is due."""
+        """Return destinations whose oldest waiting or uncertain delivery is due."""
 
     def head(self, destination: str, now: datetime, limit: int) -> list[Delivery]:
-        """Return the first waiting deliveries in order; none when the first is not due yet."""
+        """Return the first waiting or uncertain deliveries in order; none when the first is not due yet."""
 
     def settle(self, key: int, state: DeliveryState, next_attempt: datetime | None, reason: str) -> None:
         """Set the state after an attempt, with attempts + 1."""

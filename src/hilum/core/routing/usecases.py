@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from hilum.core.access import policy
 from hilum.core.archive import usecases as archive
-from hilum.core.archive.events import CommitmentRequested, InstanceStored
-from hilum.core.archive.model import Exact, Level, Query
+from hilum.core.archive.events import InstanceStored
+from hilum.core.archive.model import CommitmentState, Exact, Level, Query
 from hilum.core.archive.ports import Objects
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, Permission
@@ -37,6 +37,9 @@ TagReader = Callable[[str, frozenset[str]], Mapping[str, str]]
 """Reads top-level attributes by keyword from the stored bytes of a digest."""
 
 LEASE_LIFETIME = timedelta(seconds=10)
+
+COMMITMENT_PATIENCE = timedelta(seconds=30)
+"""How long a storage commitment report may wait for the association of its request."""
 
 STATE_AFTER: Mapping[Verdict, DeliveryState] = {
     Verdict.ACCEPTED: DeliveryState.SENT,
@@ -83,11 +86,23 @@ def plan_report(tx: RoutingTransaction, event: ReportFiled, trace: str) -> None:
                 tx.routing.add(destination, ParcelKind.REPORT, reference, rule.name, trace)
 
 
-def plan_commitment(tx: RoutingTransaction, event: CommitmentRequested, trace: str) -> None:
-    """Plan the report of a storage commitment to the peer that asked (PS3.4 J.3.3)."""
-    kept = tx.archive.commitment(event.transaction_uid)
-    if kept is not None:
-        tx.routing.add(kept.peer, ParcelKind.COMMITMENT, event.transaction_uid, "storage-commitment", trace)
+def plan_commitment(tx: RoutingTransaction, transaction_uid: str) -> None:
+    """Plan the report of a storage commitment to the peer that asked, on a new association (PS3.4 J.3.3)."""
+    kept = archive.commitment(tx, transaction_uid)
+    if kept.state is not CommitmentState.REQUESTED:
+        return
+    peers = tx.access.peers_by_ae_title(kept.ae_title)
+    state = CommitmentState.PLANNED if peers else CommitmentState.UNREACHABLE
+    archive.put_commitment_state(tx, transaction_uid, state)
+    if peers:
+        trace = tx.fresh_key()[:16]
+        tx.routing.add(peers[0].name, ParcelKind.COMMITMENT, transaction_uid, "storage-commitment", trace)
+
+
+def plan_overdue_commitments(tx: RoutingTransaction) -> None:
+    """Plan the reports whose association ended, or whose process died, before they went out."""
+    for transaction_uid in tx.archive.commitments_requested(tx.now - COMMITMENT_PATIENCE):
+        plan_commitment(tx, transaction_uid)
 
 
 def claim(tx: RoutingTransaction, destination: str, owner: str) -> Lease | None:
