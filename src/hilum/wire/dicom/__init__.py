@@ -1,0 +1,1 @@
+"""DICOM: bytes to values and back; no sockets, no stores."""

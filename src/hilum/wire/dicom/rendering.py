@@ -1,0 +1,185 @@
+"""A frame as a person sees it: modality and VOI transformation, colour, viewport, JPEG or PNG (PS3.18 8.3.5)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut
+
+from hilum.core.kernel.errors import Invalid
+from hilum.wire.dicom.decoding import DecodedFrame, decode_frame
+from hilum.wire.dicom.elements import EVERYTHING, NOTHING, Selection
+from hilum.wire.dicom.grayscale import Window, grayscale_8_bit
+from hilum.wire.dicom.part10 import FileMeta
+from hilum.wire.dicom.pixels import Pixels, open_pixels
+from hilum.wire.dicom.source import Source
+
+JPEG, PNG = "image/jpeg", "image/png"
+RENDERED_MEDIA_TYPES = (JPEG, PNG)
+DEFAULT_QUALITY = 90
+LONGEST_SIDE = 10_000
+_MOST_VIEWPORT_PIXELS = 25_000_000
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?")
+_FUNCTIONS = MappingProxyType({"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"})
+
+_TRANSFORMATION: Selection = {0x00281052: NOTHING, 0x00281053: NOTHING}
+_VOI: Selection = {0x00281050: NOTHING, 0x00281051: NOTHING, 0x00281056: NOTHING}
+_LUT: Selection = {0x00283002: NOTHING, 0x00283006: NOTHING}
+_GROUPS: Selection = {0x00289145: _TRANSFORMATION, 0x00289132: _VOI}
+_PALETTE = (
+    0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203, 0x00281221, 0x00281222, 0x00281223,
+)  # fmt: skip
+RENDERING: Mapping[int, Selection] = MappingProxyType({
+    0x00280120: NOTHING, 0x00281050: NOTHING, 0x00281051: NOTHING, 0x00281052: NOTHING, 0x00281053: NOTHING,
+    0x00281056: NOTHING, 0x00283000: _LUT, 0x00283010: _LUT, **dict.fromkeys(_PALETTE, EVERYTHING),
+    0x52009229: _GROUPS, 0x52009230: _GROUPS,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """Where to fit the picture, and which region of it; a negative side mirrors (PS3.18 8.3.5.1.3)."""
+
+    width: int
+    height: int
+    x: float = 0.0
+    y: float = 0.0
+    region_width: float | None = None
+    region_height: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderingOptions:
+    """What a rendered resource was asked for with."""
+
+    media_type: str = JPEG
+    window: Window | None = None
+    viewport: Viewport | None = None
+    quality: int = DEFAULT_QUALITY
+
+
+def parse_window(text: str) -> Window:
+    """Read `window=center,width,function` (PS3.18 8.3.5.1.4); the function may be left out."""
+    center, width, *function = text.split(",")[:4] if text.count(",") in {1, 2} else ("", "")
+    name = function[0].strip().lower() if function else "linear"
+    if not _NUMBER.fullmatch(center) or not _NUMBER.fullmatch(width) or name not in _FUNCTIONS:
+        raise Invalid("window is not center,width,function with linear, linear-exact or sigmoid")
+    window = Window(float(center), float(width), _FUNCTIONS[name])
+    if window.width <= 0 or (window.function == "LINEAR" and window.width < 1):
+        raise Invalid("the width of a window must be positive, and with linear at least 1")
+    return window
+
+
+def parse_viewport(text: str) -> Viewport:
+    """Read `viewport=vw,vh[,sx,sy,sw,sh]` (PS3.18 8.3.5.1.3); what is left empty has its default."""
+    parts = [part.strip() for part in text.split(",")]
+    if not 2 <= len(parts) <= 6 or any(part and not _NUMBER.fullmatch(part) for part in parts):
+        raise Invalid("viewport is not vw,vh or vw,vh,sx,sy,sw,sh")
+    numbers = [float(part) if part else None for part in parts] + [None] * 4
+    width, height = numbers[0], numbers[1]
+    if not width or not height or not 1 <= width <= LONGEST_SIDE or not 1 <= height <= LONGEST_SIDE:
+        raise Invalid(f"the viewport's sides must be from 1 to {LONGEST_SIDE}")
+    return Viewport(int(width), int(height), numbers[2] or 0.0, numbers[3] or 0.0, numbers[4], numbers[5])
+
+
+def parse_quality(text: str) -> int:
+    """Read `quality=1..100` (PS3.18 8.3.5.1.2)."""
+    if not re.fullmatch(r"\d{1,3}", text) or not 1 <= int(text) <= 100:
+        raise Invalid("quality must be a whole number from 1 to 100")
+    return int(text)
+
+
+def render_frame(
+    file: bytes | BinaryIO | Source,
+    number: int = 1,
+    options: RenderingOptions = RenderingOptions(),
+    meta: FileMeta | None = None,
+) -> bytes:
+    """Return one frame as JPEG or PNG; Invalid where the object has no pixels or they cannot be decoded."""
+    if options.media_type not in RENDERED_MEDIA_TYPES:
+        raise Invalid(f"frames are rendered as {' or '.join(RENDERED_MEDIA_TYPES)}")
+    pixels = open_pixels(file, meta, also=RENDERING)
+    picture = Image.fromarray(_eight_bit(pixels, number, options.window))
+    if options.viewport is not None:
+        picture = _in_viewport(picture, options.viewport)
+    return _encoded(picture, options)
+
+
+def _eight_bit(pixels: Pixels, number: int, window: Window | None) -> npt.NDArray[np.uint8]:
+    """Return gray or RGB of 8 bits."""
+    decoded = decode_frame(pixels, number)
+    if pixels.image.photometric_interpretation == "PALETTE COLOR":
+        return _palette_color(pixels, decoded)
+    if decoded.pixels.ndim == 2:
+        return grayscale_8_bit(decoded.pixels, pixels, number, window)
+    if decoded.pixels.shape[2] != 3 or decoded.photometric_interpretation != "RGB":
+        raise Invalid(f"pixels in {decoded.photometric_interpretation} cannot be shown as RGB")
+    return _color_8_bit(decoded.pixels, decoded.bits_stored)
+
+
+def _color_8_bit(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
+    if bits <= 8:
+        return np.ascontiguousarray(pixels.astype(np.uint8))
+    return np.ascontiguousarray((pixels >> (bits - 8)).astype(np.uint8))
+
+
+def _palette_color(pixels: Pixels, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
+    """Look colours up in the palette, plain or segmented (PS3.3 C.7.6.3.1.5, C.7.9.2)."""
+    palette = Dataset()
+    for tag in _PALETTE:
+        element = pixels.attributes.get(tag)
+        if element is None:
+            continue
+        if tag <= 0x00281103:
+            order = ">" if element.big_endian else "<"
+            descriptor = np.frombuffer(element.value[:6], order + "u2").tolist()
+            palette.add_new(tag, "US", descriptor)
+        else:
+            table = np.frombuffer(
+                element.value[: len(element.value) // 2 * 2], ">u2" if element.big_endian else "<u2"
+            )
+            palette.add_new(tag, "OW", table.astype("<u2").tobytes())
+    try:
+        colors = apply_color_lut(decoded.pixels, palette)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, NotImplementedError) as error:
+        raise Invalid("the palette of the image cannot be applied", peer_said=str(error)[:200]) from error
+    return _color_8_bit(
+        colors[..., :3], 16 if colors.dtype == np.uint16 and colors.max(initial=0) > 255 else 8
+    )
+
+
+def _in_viewport(picture: Image.Image, viewport: Viewport) -> Image.Image:
+    """Cut the region out, mirror it where its side is negative, and fit it, keeping its proportions."""
+    region_width = picture.width - viewport.x if viewport.region_width is None else viewport.region_width
+    region_height = picture.height - viewport.y if viewport.region_height is None else viewport.region_height
+    left, top = max(0, round(viewport.x)), max(0, round(viewport.y))
+    right = min(picture.width, round(viewport.x + abs(region_width)))
+    bottom = min(picture.height, round(viewport.y + abs(region_height)))
+    if left >= right or top >= bottom:
+        raise Invalid("the region of the viewport lies outside the image")
+    picture = picture.crop((left, top, right, bottom))
+    if region_width < 0:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if region_height < 0:
+        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    scale = min(viewport.width / picture.width, viewport.height / picture.height)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    if size[0] * size[1] > _MOST_VIEWPORT_PIXELS:
+        raise Invalid(f"a viewport of more than {_MOST_VIEWPORT_PIXELS} pixels is beyond the limit")
+    return picture.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+
+
+def _encoded(picture: Image.Image, options: RenderingOptions) -> bytes:
+    encoded = BytesIO()
+    if options.media_type == PNG:
+        picture.save(encoded, "PNG", compress_level=3)
+    else:
+        picture.save(encoded, "JPEG", quality=options.quality)
+    return encoded.getvalue()

@@ -1,0 +1,138 @@
+"""Where encoded DICOM is read from: anything that gives the bytes at an offset, so that no object is read whole."""
+
+import io
+import zlib
+from typing import BinaryIO, Protocol
+
+from hilum.core.kernel.errors import Invalid
+
+# What a deflated data set may inflate to before it is taken for a bomb.
+MOST_INFLATED_BYTES = 512 << 20
+_STEP = 64 << 10
+
+
+class Source(Protocol):
+    """Encoded bytes at offsets; a read past the end comes back short, as a file's does."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`."""
+        ...
+
+
+class BytesSource:
+    """Bytes that are in memory already."""
+
+    __slots__ = ("_encoded",)
+
+    def __init__(self, encoded: bytes | bytearray | memoryview) -> None:
+        self._encoded = memoryview(encoded)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`."""
+        return bytes(self._encoded[offset : offset + size])
+
+
+class FileSource:
+    """A seekable binary file; its position moves, so one thread uses it at a time."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`."""
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+class SliceSource:
+    """A source that begins later in another one."""
+
+    __slots__ = ("_source", "_start")
+
+    def __init__(self, source: Source, start: int) -> None:
+        self._source = source
+        self._start = start
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`."""
+        return self._source.read_at(self._start + offset, size)
+
+
+class DeflatedSource:
+    """The inflated form of a deflated data set, inflated only as far as it is read (PS3.5 A.5, RFC 1951)."""
+
+    __slots__ = ("_inflated", "_inflater", "_most", "_next", "_source")
+
+    def __init__(self, source: Source, start: int, *, most: int = MOST_INFLATED_BYTES) -> None:
+        self._source = source
+        self._next = start
+        self._most = most
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._inflated = bytearray()
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset` of the inflated data set."""
+        while len(self._inflated) < offset + size and self._inflate_step():
+            pass
+        return bytes(self._inflated[offset : offset + size])
+
+    def _inflate_step(self) -> bool:
+        """Inflate one more piece; False when there is no more."""
+        if self._inflater.eof:
+            return False
+        deflated = self._inflater.unconsumed_tail
+        if not deflated:
+            deflated = self._source.read_at(self._next, _STEP)
+            self._next += len(deflated)
+        if not deflated:
+            return False
+        try:
+            self._inflated += self._inflater.decompress(deflated, _STEP)
+        except zlib.error as error:
+            raise Invalid("the deflated data set is damaged", peer_said=str(error)) from error
+        if len(self._inflated) > self._most:
+            raise Invalid(f"the deflated data set inflates to more than {self._most} bytes")
+        return True
+
+
+class SourceFile(io.RawIOBase):
+    """A source as a seekable read-only file, for libraries that want one."""
+
+    def __init__(self, source: Source, start: int = 0) -> None:
+        super().__init__()
+        self._source = source
+        self._start = start
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be sought, from the start or from where it stands."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move; a source has no known end to seek from."""
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("a source has no known end")
+        self._position = offset if whence == io.SEEK_SET else self._position + offset
+        return self._position
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # RawIOBase types it by a private alias
+        """Fill the buffer as far as the source goes."""
+        read = self._source.read_at(self._start + self._position, len(buffer))
+        buffer[: len(read)] = read
+        self._position += len(read)
+        return len(read)
+
+
+def source_of(encoded: bytes | bytearray | memoryview | BinaryIO | Source) -> Source:
+    """Give bytes, an open file or a source the one shape that the readers of this room take."""
+    if isinstance(encoded, bytes | bytearray | memoryview):
+        return BytesSource(encoded)
+    if hasattr(encoded, "read_at"):
+        return encoded
+    return FileSource(encoded)
