@@ -5,6 +5,7 @@ use-case of the same name.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import BinaryIO, TypeVar
 
@@ -73,35 +74,43 @@ class Hub:
         read_tags: routing.TagReader,
         *,
         open_to_all: bool = False,
+        default_issuer: str = "",
     ) -> None:
-        """Join the stores. `open_to_all` admits callers without credentials: `--open`, loopback only."""
+        """Join the stores.
+
+        `open_to_all` admits callers without credentials: `--open`, loopback only. `default_issuer` is that of
+        patient identifiers that come without one from a peer that has no issuer of its own.
+        """
         self._database = database
         self._objects = objects
         self._passwords = passwords
         self.read_tags = read_tags
         self.open_to_all = open_to_all
+        self._default_issuer = default_issuer
 
     # Who belongs
 
     def admit_association(self, ae_title: str, address: str, trace: str) -> Caller:
         """Admit a DICOM association by calling AE title and address; raises Refused."""
         try:
-            return self._database.write(lambda tx: access.admit_association(tx, ae_title, address, trace))
+            caller = self._database.write(lambda tx: access.admit_association(tx, ae_title, address, trace))
         except Refused:
-            if self.open_to_all:
-                return policy.open_caller(address, trace, ae_title)
-            self._note_refusal(None, "association", address, trace)
-            raise
+            if not self.open_to_all:
+                self._note_refusal(None, "association", address, trace)
+                raise
+            caller = policy.open_caller(address, trace, ae_title)
+        return self._with_issuer(caller)
 
     def admit_address(self, kind: PeerKind, address: str, trace: str) -> Caller:
         """Admit a connection by its address (MLLP); raises Refused."""
         try:
-            return self._database.write(lambda tx: access.admit_address(tx, kind, address, trace))
+            caller = self._database.write(lambda tx: access.admit_address(tx, kind, address, trace))
         except Refused:
-            if self.open_to_all:
-                return policy.open_caller(address, trace)
-            self._note_refusal(None, "connection", address, trace)
-            raise
+            if not self.open_to_all:
+                self._note_refusal(None, "connection", address, trace)
+                raise
+            caller = policy.open_caller(address, trace)
+        return self._with_issuer(caller)
 
     def admit_token(self, secret: str, address: str, trace: str) -> Caller:
         """Admit a bearer token; raises Refused."""
@@ -447,6 +456,9 @@ class Hub:
         except Refused:
             self._note_refusal(caller, caller.kind, caller.address, caller.trace)
             raise
+
+    def _with_issuer(self, caller: Caller) -> Caller:
+        return replace(caller, default_issuer=caller.default_issuer or self._default_issuer)
 
     def _note_refusal(self, caller: Caller | None, what: str, address: str, trace: str) -> None:
         self._database.write(lambda tx: access.note_refusal(tx, caller, what, address, trace))
