@@ -145,7 +145,9 @@ class Patients:
     """Patient identifiers."""
 
     default_issuer: str = setting(
-        "HILUM", "Issuer of identifiers that come without one, from a peer that has no issuer of its own."
+        "",
+        "Issuer of identifiers that come without one, from a peer that has no issuer of its own; "
+        "empty: the only issuer that is known, if there is one.",
     )
 
 
