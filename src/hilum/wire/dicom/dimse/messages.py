@@ -182,6 +182,8 @@ class NGetResponse(_Response):
 
     command_field: ClassVar[int] = 0x8110
     AffectedSOPInstanceUID: str | None = None
+    # Here and below: the attributes that caused 0105H or 0107H (PS3.7 C.4.2, C.5.16).
+    AttributeIdentifierList: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,6 @@ class NSetResponse(_Response):
 
     command_field: ClassVar[int] = 0x8120
     AffectedSOPInstanceUID: str | None = None
-    # Not in Table 10.3-6's own list but PS3.7 C: attributes that caused 0105H or 0107H.
     AttributeIdentifierList: tuple[int, ...] | None = None
 
 

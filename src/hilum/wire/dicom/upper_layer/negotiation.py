@@ -105,13 +105,13 @@ def _judge(
         return PresentationContextResult(
             context.context_id, ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, first
         )
-    if not (roles.scu_role or roles.scp_role if roles else ours.as_scp):
-        return PresentationContextResult(context.context_id, ContextResult.USER_REJECTION, first)
     chosen = _choose(context.transfer_syntaxes, ours.transfer_syntaxes, preference)
     if chosen is None:
         return PresentationContextResult(
             context.context_id, ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, first
         )
+    if not (roles.scu_role or roles.scp_role if roles else ours.as_scp):
+        return PresentationContextResult(context.context_id, ContextResult.USER_REJECTION, first)
     return PresentationContextResult(context.context_id, ContextResult.ACCEPTANCE, chosen)
 
 

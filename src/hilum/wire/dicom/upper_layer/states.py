@@ -44,11 +44,11 @@ class Timer(Enum):
     NONE = "none"  # the next step is ours, or there is none
 
 
-class Direction(Enum):
+class Direction(IntEnum):
     """Which way a PDU goes."""
 
-    RECEIVED = "received"
-    SENT = "sent"
+    RECEIVED = 0
+    SENT = 1
 
 
 _R, _S = Direction.RECEIVED, Direction.SENT
