@@ -1,0 +1,89 @@
+"""One Starlette application of all HTTP doors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import ASGIApp
+
+from hilum.core.hub import Hub
+from hilum.core.kernel.errors import HilumError
+from hilum.doors._http.addresses import Proxies
+from hilum.doors._http.frame import DoorFrame, Frame
+from hilum.doors._http.health import health_routes
+from hilum.doors._http.limits import BodyLimit
+from hilum.doors._http.metrics import Metrics
+from hilum.doors._http.problems import NotBuilt, Say, failure_of, problem
+
+SMALL_BODY = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One HTTP door: where it stands, what it answers, how it words a failure, how much it reads."""
+
+    name: str
+    path: str
+    """Where it is mounted; `""` for the console, which comes last."""
+    routes: Sequence[BaseRoute]
+    say: Say = problem
+    largest_body: int = SMALL_BODY
+
+
+def http_app(hub: Hub, doors: Sequence[Door], trusted_proxies: Sequence[str] = ()) -> Starlette:
+    """Join the doors, health and figures, and the paths of the contract that are not built yet."""
+    metrics = Metrics(hub)
+    proxies = Proxies.of(trusted_proxies)
+    mounts = [_mounted(door) for door in sorted(doors, key=lambda door: -len(door.path))]
+    return Starlette(
+        routes=[*health_routes(hub, metrics), *_not_built("/oauth"), *_not_built("/portal"), *mounts],
+        middleware=[Middleware(Frame, proxies, metrics)],
+        exception_handlers={HilumError: _worded, HTTPException: _worded},
+    )
+
+
+def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn serves: our frame logs, believes proxies and names the server, so uvicorn does not."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        log_config=None,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        lifespan="off",
+    )
+
+
+def _mounted(door: Door) -> Mount:
+    router = Router(list(door.routes), redirect_slashes=False)
+    return Mount(door.path, app=DoorFrame(BodyLimit(router, door.largest_body), door.name, door.say))
+
+
+def _worded(request: Request, error: Exception) -> Response:
+    say: Say = request.state.say
+    return say(request, failure_of(error, request.state.trace))
+
+
+def _not_built(path: str) -> list[Route]:
+    """Answer a path name of the contract honestly until its service is built."""
+
+    async def refuse(request: Request) -> Response:
+        del request
+        raise NotBuilt(
+            f"{path} is a reserved path: its service is not part of this release",
+            next_step="use a bearer token (hilum token create --scope ...) or the console at /",
+        )
+
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return [Route(path + rest, refuse, methods=methods) for rest in ("", "/{rest:path}")]

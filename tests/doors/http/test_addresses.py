@@ -1,0 +1,77 @@
+"""Who is behind a proxy, and which URL they used."""
+
+import pytest
+
+from hilum.core.kernel.errors import Invalid
+from hilum.doors._http.addresses import Proxies, host_name, place_of
+
+FORWARDED = {
+    "host": "10.0.0.9:8080",
+    "x-forwarded-for": "6.6.6.6, 203.0.113.7, 10.0.0.2",
+    "x-forwarded-proto": "https",
+    "x-forwarded-host": "pacs.example.org",
+    "x-forwarded-prefix": "/hilum/",
+}
+
+
+def _scope(address: str) -> dict[str, object]:
+    return {"client": (address, 50000), "scheme": "http"}
+
+
+def test_a_stranger_is_not_believed() -> None:
+    proxies = Proxies.of(["10.0.0.0/24"])
+
+    place = place_of(_scope("203.0.113.7"), FORWARDED, proxies)
+
+    assert place.address == "203.0.113.7"
+    assert place.base_url == "http://10.0.0.9:8080"
+
+
+def test_a_trusted_proxy_tells_client_and_url() -> None:
+    proxies = Proxies.of(["10.0.0.0/24"])
+
+    place = place_of(_scope("10.0.0.2"), FORWARDED, proxies)
+
+    assert place.address == "203.0.113.7"
+    assert place.base_url == "https://pacs.example.org/hilum"
+
+
+def test_a_proxy_on_this_machine_is_trusted() -> None:
+    place = place_of(_scope("127.0.0.1"), FORWARDED, Proxies.of([]))
+
+    assert place.scheme == "https"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "a b"},
+        {"host": "evil/path"},
+        {"host": ""},
+        {"host": "ok", "x-forwarded-proto": "javascript"},
+        {"host": "ok", "x-forwarded-prefix": "//evil.example"},
+        {"host": "ok", "x-forwarded-host": "x\r\ny"},
+    ],
+)
+def test_what_cannot_be_part_of_a_url_is_invalid(headers: dict[str, str]) -> None:
+    with pytest.raises(Invalid):
+        place_of(_scope("127.0.0.1"), headers, Proxies.of([]))
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("localhost:8080", "localhost"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]:80", "::1"),
+        ("[::1]", "::1"),
+        ("A.B", "a.b"),
+    ],
+)
+def test_a_host_has_a_name_and_perhaps_a_port(host: str, name: str) -> None:
+    assert host_name(host) == name
+
+
+def test_a_bad_range_is_named() -> None:
+    with pytest.raises(Invalid, match=r"not an address"):
+        Proxies.of(["10.0.0.0/99"])
