@@ -23,6 +23,7 @@ from hilum.core.archive.model import (
     Retrieved,
     Stored,
     StoredConflict,
+    StudyContent,
 )
 from hilum.core.archive.ports import Objects, Spool
 from hilum.core.audit.model import AuditEntry
@@ -43,7 +44,7 @@ from hilum.core.orders.model import (
     WorklistQuery,
 )
 from hilum.core.patients import usecases as patients
-from hilum.core.patients.model import PatientQuery, PatientRecord, PatientStatement
+from hilum.core.patients.model import LinkedPatient, PatientQuery, PatientRecord, PatientStatement
 from hilum.core.reports import usecases as reports
 from hilum.core.reports.model import FiledReport, Report, ReportQuery, ReportRequest
 from hilum.core.routing import usecases as routing
@@ -233,6 +234,10 @@ class Hub:
         """Return one page of records, and how many there are."""
         return self._read(caller, lambda tx: patients.find(tx, caller, query))
 
+    def find_linked_patients(self, caller: Caller, query: PatientQuery) -> tuple[list[LinkedPatient], int]:
+        """Return one page of records, each with all that are linked to it, and how many there are."""
+        return self._read(caller, lambda tx: patients.find_linked(tx, caller, query))
+
     # Orders
 
     def place_orders(self, caller: Caller, message: OrderMessage) -> tuple[Order, ...]:
@@ -284,6 +289,21 @@ class Hub:
     def count(self, caller: Caller, query: Query) -> int:
         """Return how many answers a query has."""
         return self._read(caller, lambda tx: archive.count(tx, caller, query))
+
+    def find_contents(
+        self, caller: Caller, query: Query, *, most_instances: int, counted: bool
+    ) -> tuple[list[StudyContent], int | None]:
+        """Return one page of studies with all that is below them, and how many there are when that is asked."""
+        return self._write(
+            caller,
+            lambda tx: archive.find_contents(
+                tx, caller, query, most_instances=most_instances, counted=counted
+            ),
+        )
+
+    def read_study(self, caller: Caller, study_instance_uid: str) -> StudyContent:
+        """Return one study with all that is below it; raises NotFound."""
+        return self._write(caller, lambda tx: archive.read_study(tx, caller, study_instance_uid))
 
     def retrieve(self, caller: Caller, query: Query) -> list[Retrieved]:
         """Return every instance below what matches, to hand out."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hilum.core.patients.model import PatientRecord
+from hilum.core.orders.model import OrderQuery
+from hilum.core.patients.model import PatientQuery, PatientRecord
 
 
 class Level(StrEnum):
@@ -188,6 +189,24 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesContent:
+    """One series and its instances, in their order."""
+
+    series: Series
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyContent:
+    """One study, the surviving patient, the order it belongs to, and everything below it."""
+
+    patient: PatientRecord
+    study: Study
+    order_public_id: str
+    series: tuple[SeriesContent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Exact:
     """Single value matching (PS3.4 C.2.2.2.1)."""
 
@@ -216,7 +235,14 @@ class Between:
     high: str
 
 
-Match = Exact | AnyOf | Wildcard | Between
+@dataclass(frozen=True, slots=True)
+class AnyBetween:
+    """Any of several ranges; FHIR dates need it for lists and for `ne`."""
+
+    ranges: tuple[Between, ...]
+
+
+Match = Exact | AnyOf | Wildcard | Between | AnyBetween
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +262,10 @@ class Query:
     updated_before: datetime | None = None
     patient_root_key: int | None = None
     """Restrict to one person, whichever identifier the images came under."""
+    patients: tuple[PatientQuery, ...] = ()
+    """Restrict to persons of whom every one of these finds a record."""
+    orders: tuple[OrderQuery, ...] = ()
+    """Restrict to studies of an order that every one of these finds."""
 
 
 @dataclass(frozen=True, slots=True)

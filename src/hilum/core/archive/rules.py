@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hilum.core.archive.model import Header, Level
+from hilum.core.archive.model import Found, Header, Instance, Level, Series, SeriesContent
 from hilum.core.patients.model import Demographics
 
 KEYS: Mapping[str, Level] = {
@@ -14,6 +14,7 @@ KEYS: Mapping[str, Level] = {
     "study_instance_uid": Level.STUDY,
     "study_date": Level.STUDY,
     "study_time": Level.STUDY,
+    "study_date_time": Level.STUDY,
     "study_id": Level.STUDY,
     "accession_number": Level.STUDY,
     "study_description": Level.STUDY,
@@ -36,7 +37,10 @@ KEYS: Mapping[str, Level] = {
     "instance_number": Level.INSTANCE,
     "sop_classes_in_study": Level.STUDY,
 }
-"""What a query may match on, and the level that the key belongs to (PS3.4 C.6.1.1, C.6.2.1; PS3.18 10.6.1.2)."""
+"""What a query may match on, and the level that the key belongs to (PS3.4 C.6.1.1, C.6.2.1; PS3.18 10.6.1.2).
+
+`study_date_time` is DA and TM joined: combined matching of a date and a time (PS3.4 C.2.2.2.5.4).
+"""
 
 LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE)
 
@@ -55,3 +59,28 @@ def demographics_of(header: Header) -> Demographics:
     return Demographics(
         name=header.patient_name, birth_date=header.patient_birth_date, sex=header.patient_sex
     )
+
+
+def as_many_as_fit(found: list[Found], most_instances: int) -> list[Found]:
+    """Return the first studies that hold no more instances than this together, one at least."""
+    held = 0
+    fitting: list[Found] = []
+    for one in found:
+        held += one.study.number_of_instances if one.study else 0
+        if fitting and held > most_instances:
+            break
+        fitting.append(one)
+    return fitting
+
+
+def series_by_study(below: list[Found]) -> dict[int, tuple[SeriesContent, ...]]:
+    """Gather instances into series, and series into studies, by the key of the study, in the order that they come."""
+    studies: dict[int, dict[int, tuple[Series, list[Instance]]]] = {}
+    for one in below:
+        if one.study is not None and one.series is not None and one.instance is not None:
+            of_study = studies.setdefault(one.study.key, {})
+            of_study.setdefault(one.series.key, (one.series, []))[1].append(one.instance)
+    return {
+        key: tuple(SeriesContent(series, tuple(instances)) for series, instances in of_study.values())
+        for key, of_study in studies.items()
+    }

@@ -7,12 +7,15 @@ from hilum.core.access import policy
 from hilum.core.archive import rules
 from hilum.core.archive.events import ConflictKept, InstanceStored
 from hilum.core.archive.model import (
+    AnyOf,
     Blob,
     Commitment,
     CommitmentState,
+    Exact,
     Found,
     Header,
     Instance,
+    Level,
     Query,
     ReferencedInstance,
     Retrieved,
@@ -21,6 +24,7 @@ from hilum.core.archive.model import (
     StoredConflict,
     StoreOutcome,
     Study,
+    StudyContent,
 )
 from hilum.core.archive.ports import ArchiveTransaction, Objects
 from hilum.core.audit.usecases import record
@@ -71,6 +75,28 @@ def count(tx: ArchiveTransaction, caller: Caller, query: Query) -> int:
     policy.demand(caller, Permission.ARCHIVE_QUERY)
     _check_keys(query)
     return tx.archive.count(query)
+
+
+def find_contents(
+    tx: ArchiveTransaction, caller: Caller, query: Query, *, most_instances: int, counted: bool
+) -> tuple[list[StudyContent], int | None]:
+    """Return one page of studies with all that is below them, and how many there are when that is asked.
+
+    A page ends early rather than hold more than `most_instances`, but has one study at least.
+    """
+    found = find(tx, caller, query)
+    total = tx.archive.count(query) if counted else None
+    return _contents(tx, rules.as_many_as_fit(found, most_instances)), total
+
+
+def read_study(tx: ArchiveTransaction, caller: Caller, study_instance_uid: str) -> StudyContent:
+    """Return one study with all that is below it; raises NotFound."""
+    policy.demand(caller, Permission.ARCHIVE_QUERY)
+    found = tx.archive.find(Query(Level.STUDY, {"study_instance_uid": Exact(study_instance_uid)}, limit=1))
+    if not found:
+        raise NotFound("no such study", next_step="search by patient or accession number")
+    record(tx, caller, "archive.read", f"Study/{study_instance_uid}")
+    return _contents(tx, found)[0]
 
 
 def retrieve(tx: ArchiveTransaction, caller: Caller, query: Query) -> list[Retrieved]:
@@ -135,6 +161,21 @@ def conflicts(tx: ArchiveTransaction, caller: Caller, limit: int) -> list[Stored
     """Return open conflicts, newest first."""
     policy.demand(caller, Permission.CONFLICTS_READ)
     return tx.archive.conflicts(limit)
+
+
+def _contents(tx: ArchiveTransaction, found: list[Found]) -> list[StudyContent]:
+    """Add series, instances and orders to studies: two statements for the whole page."""
+    studies = [(one.patient, one.study) for one in found if one.study is not None]
+    if not studies:
+        return []
+    uids = tuple(study.study_instance_uid for _, study in studies)
+    below = tx.archive.select(Query(Level.STUDY, {"study_instance_uid": AnyOf(uids)}))
+    orders_of = tx.orders.public_ids(sorted({study.order_key for _, study in studies if study.order_key}))
+    series = rules.series_by_study(below)
+    return [
+        StudyContent(patient, study, orders_of.get(study.order_key or 0, ""), series.get(study.key, ()))
+        for patient, study in studies
+    ]
 
 
 def _store_again(

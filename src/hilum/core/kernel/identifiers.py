@@ -31,6 +31,14 @@ class Identifier:
         return f"{self.value}^^^{self.issuer}" if self.issuer else self.value
 
 
+@dataclass(frozen=True, slots=True)
+class IdentifierMatch:
+    """Which identifiers are meant: `issuer` None is any issuer, "" those without one; an empty value is any value."""
+
+    value: str = ""
+    issuer: str | None = None
+
+
 def uid(value: str, of: str = "UID") -> str:
     """Return `value` when it is a UID by PS3.5 9.1: digits and dots, 64 characters at most.
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from hilum.core.kernel.codes import NO_CODE, Code
-from hilum.core.kernel.identifiers import Identifier
-from hilum.core.patients.model import PatientRecord, PatientStatement
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
+from hilum.core.patients.model import PatientQuery, PatientRecord, PatientStatement
 
 
 class OrderStatus(StrEnum):
@@ -195,6 +195,18 @@ class OrderQuery:
     authored_before: datetime | None = None
     updated_since: datetime | None = None
     updated_before: datetime | None = None
+    public_ids: tuple[str, ...] = ()
+    """Any of these."""
+    identified_by: tuple[IdentifierMatch, ...] = ()
+    """Placer, filler or accession number: any of these."""
+    study_instance_uids: tuple[str, ...] = ()
+    """Any of these."""
+    patients: tuple[PatientQuery, ...] = ()
+    """Orders for persons of whom every one of these finds a record."""
+    procedures: tuple[IdentifierMatch, ...] = ()
+    """Any of these codes, with the coding scheme as issuer."""
+    occurs: tuple[tuple[str, str], ...] = ()
+    """Start of the first step: any of these ranges of DA and TM joined, inclusive; either end may be empty."""
     limit: int = 100
     offset: int = 0
 

@@ -35,6 +35,9 @@ class OrderShelf(Protocol):
     def by_study_instance_uid(self, study_instance_uid: str) -> Order | None:
         """Return the order whose study has this UID."""
 
+    def public_ids(self, keys: list[int]) -> dict[int, str]:
+        """Return the public ids of orders by their keys."""
+
     def add(self, order: Order) -> Order:
         """Keep a new order and its steps (keys 0), and return it with its keys; raises Conflict."""
 

@@ -65,7 +65,8 @@ def find_with_patients(
 ) -> tuple[list[tuple[Order, PatientRecord]], int]:
     """Return one page of orders beside their surviving patients, and how many there are."""
     found, total = find(tx, caller, query)
-    return [with_patient(tx, order) for order in found], total
+    survivors = tx.patients.survivors(sorted({order.patient_record_key for order in found}))
+    return [(order, survivors[order.patient_record_key]) for order in found], total
 
 
 def worklist(tx: OrdersTransaction, caller: Caller, query: WorklistQuery) -> list[WorklistItem]:

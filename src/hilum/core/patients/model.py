@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hilum.core.kernel.identifiers import Identifier
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,14 @@ class PatientStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedPatient:
+    """A record and all records linked to it, root first; the record itself is among them."""
+
+    record: PatientRecord
+    linked: tuple[PatientRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PatientQuery:
     """A search for patients. Strings match without regard to case; names match from the start of any name part."""
 
@@ -63,5 +71,13 @@ class PatientQuery:
     updated_since: datetime | None = None
     updated_before: datetime | None = None
     include_merged: bool = False
+    only_merged: bool = False
+    public_ids: tuple[str, ...] = ()
+    """Any of these."""
+    identified_by: tuple[IdentifierMatch, ...] = ()
+    """Any of these; a survivor is also found by the identifiers of the records that point to it."""
+    born: tuple[tuple[str, str], ...] = ()
+    """Any of these ranges of days, DA, inclusive; either end may be empty."""
+    sexes: tuple[str, ...] = ()
     limit: int = 100
     offset: int = 0

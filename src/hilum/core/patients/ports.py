@@ -25,6 +25,15 @@ class PatientShelf(Protocol):
     def linked(self, root_key: int) -> list[PatientRecord]:
         """Return the root and all records that point to it, root first."""
 
+    def linked_to(self, root_keys: list[int]) -> list[PatientRecord]:
+        """Return the roots and all records that point to any of them, roots first."""
+
+    def survivors(self, keys: list[int]) -> dict[int, PatientRecord]:
+        """Return the surviving record of each of the records, by the key of the record."""
+
+    def touch(self, keys: list[int]) -> None:
+        """Note that the links of records changed: version + 1 and the transaction's time."""
+
     def pointing_at(self, key: int) -> list[PatientRecord]:
         """Return the records whose survivor pointer is this key."""
 

@@ -9,7 +9,13 @@ from hilum.core.kernel.errors import Conflict, Invalid, NotFound
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients import rules
 from hilum.core.patients.events import PatientRegistered, PatientsMerged, PatientsUnmerged, PatientUpdated
-from hilum.core.patients.model import Demographics, PatientQuery, PatientRecord, PatientStatement
+from hilum.core.patients.model import (
+    Demographics,
+    LinkedPatient,
+    PatientQuery,
+    PatientRecord,
+    PatientStatement,
+)
 from hilum.core.patients.ports import PatientsTransaction
 
 
@@ -82,7 +88,9 @@ def unmerge(tx: PatientsTransaction, caller: Caller, public_id: str) -> PatientR
         raise Conflict("this record was not merged", next_step="choose the record that retired")
     survivor = tx.patients.by_key(restored.root_key)
     tx.patients.point(restored, None)
-    tx.patients.put_root(_subtree(tx, restored.key), restored.key)
+    below = _subtree(tx, restored.key)
+    tx.patients.put_root(below, restored.key)
+    tx.patients.touch([restored.root_key, *below[1:]])
     record(tx, caller, "patients.unmerge", f"Patient/{public_id}")
     tx.events.append(PatientsUnmerged(survivor.public_id if survivor else "", public_id), caller.trace)
     return _existing(tx, public_id)
@@ -101,6 +109,17 @@ def find(tx: PatientsTransaction, caller: Caller, query: PatientQuery) -> tuple[
     """Return one page of records, and how many there are."""
     policy.demand(caller, Permission.PATIENTS_READ)
     return tx.patients.find(query), tx.patients.count(query)
+
+
+def find_linked(
+    tx: PatientsTransaction, caller: Caller, query: PatientQuery
+) -> tuple[list[LinkedPatient], int]:
+    """Return one page of records, each with all that are linked to it, and how many there are."""
+    found, total = find(tx, caller, query)
+    linked: dict[int, list[PatientRecord]] = {}
+    for one in tx.patients.linked_to(sorted({one.root_key for one in found})):
+        linked.setdefault(one.root_key, []).append(one)
+    return [LinkedPatient(one, tuple(linked[one.root_key])) for one in found], total
 
 
 def root_of(tx: PatientsTransaction, known: PatientRecord) -> PatientRecord:
@@ -172,7 +191,9 @@ def _point(
     if retired_root.key == surviving_root.key:
         return
     tx.patients.point(retired_root, surviving_root.key)
-    tx.patients.put_root(_subtree(tx, retired_root.key), surviving_root.key)
+    below = _subtree(tx, retired_root.key)
+    tx.patients.put_root(below, surviving_root.key)
+    tx.patients.touch([surviving_root.key, *below[1:]])
     detail = f"into Patient/{surviving_root.public_id}"
     record(tx, caller, "patients.merge", f"Patient/{retired_root.public_id}", detail=detail)
     tx.events.append(PatientsMerged(surviving_root.public_id, retired_root.public_id), caller.trace)

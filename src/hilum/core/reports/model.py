@@ -5,8 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from hilum.core.kernel.codes import NO_CODE, Code
-from hilum.core.kernel.identifiers import Identifier
-from hilum.core.patients.model import PatientRecord, PatientStatement
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
+from hilum.core.orders.model import OrderQuery
+from hilum.core.patients.model import PatientQuery, PatientRecord, PatientStatement
 
 
 class ReportStatus(StrEnum):
@@ -113,6 +114,24 @@ class ReportQuery:
     """First and last moment as TS text, inclusive; either may be empty."""
     updated_since: datetime | None = None
     updated_before: datetime | None = None
+    public_ids: tuple[str, ...] = ()
+    """Any of these."""
+    identified_by: tuple[IdentifierMatch, ...] = ()
+    """Report, placer, filler or accession number: any of these."""
+    study_instance_uids: tuple[str, ...] = ()
+    """Any of these."""
+    patients: tuple[PatientQuery, ...] = ()
+    """Reports on persons of whom every one of these finds a record."""
+    orders: tuple[OrderQuery, ...] = ()
+    """Reports that answer an order which every one of these finds."""
+    codes: tuple[IdentifierMatch, ...] = ()
+    """Any of these codes, with the coding scheme as issuer."""
+    observed: tuple[tuple[str, str], ...] = ()
+    """`effective`: any of these ranges of TS text, inclusive; either end may be empty."""
+    reported: tuple[tuple[str, str], ...] = ()
+    """`issued`: any of these ranges of TS text, inclusive; either end may be empty."""
+    with_observations: bool = False
+    """Only reports that hold at least one observation."""
     limit: int = 100
     offset: int = 0
 
