@@ -123,8 +123,9 @@ def _decode_undeclared(value: bytes) -> str:
 def codec_of(term: str) -> str:
     """Return Python's codec for a defined term, also in the spellings seen in the field; empty if unknown."""
     plain = re.sub(r"[^A-Z0-9]", "", term.upper())
-    if plain in _NAMED:
-        return _NAMED[plain]
+    named = _NAMED.get(plain.removeprefix("ISO2022"))
+    if named is not None:
+        return named
     number = re.fullmatch(r"ISO(?:2022)?(?:IR)?0*(\d{1,3})", plain)
     return _CODECS.get(number[1], "") if number else ""
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydicom._dicom_dict import DicomDictionary
 
-from hilum.wire.dicom.source import DeflatedSource, SliceSource, Source
+from hilum.wire.dicom.source import MOST_INFLATED_BYTES, DeflatedSource, SliceSource, Source
 from hilum.wire.dicom.transfer_syntaxes import transfer_syntax
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -46,6 +46,7 @@ SHORT_VRS = {
     ]
 }
 
+ALL_VRS = frozenset({*LONG_VRS.values(), *SHORT_VRS.values()})
 PLAIN_VRS = frozenset(SHORT_VRS.values())
 
 # PS3.18 F.2.2: the VRs whose values are bytes.
@@ -110,14 +111,18 @@ def dictionary_vr(tag: int) -> str:
     return "UN"
 
 
-def open_data_set(source: Source, offset: int, transfer_syntax_uid: str) -> tuple[Source, Coding]:
+def open_data_set(
+    source: Source, offset: int, transfer_syntax_uid: str, *, most_inflated: int = MOST_INFLATED_BYTES
+) -> tuple[Source, Coding]:
     """Return the data set as a source that begins at 0 (inflated where need be) and how it is encoded.
 
     Some devices write another VR encoding than they declare. A first element that cannot be what was declared and
     can be the other one decides.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
-    data_set: Source = DeflatedSource(source, offset) if syntax.deflated else SliceSource(source, offset)
+    data_set: Source = (
+        DeflatedSource(source, offset, most=most_inflated) if syntax.deflated else SliceSource(source, offset)
+    )
     if syntax.big_endian:
         return data_set, BIG_ENDIAN
     vr = data_set.read_at(4, 2)

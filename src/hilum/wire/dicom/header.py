@@ -52,6 +52,7 @@ _SELECTION: Selection = {
     0x00400275: _REQUEST_ITEM,
 }
 _LAST = 0x00400275
+_MOST_INFLATED = 32 << 20  # a header is some kilobytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def read_header(file: bytes | BinaryIO | Source, meta: FileMeta | None = None) -
 
 def scan_header(source: Source, offset: int, transfer_syntax_uid: str) -> Header:
     """Read the header of a data set that begins at `offset`, up to the last indexed attribute."""
-    data_set, coding = open_data_set(source, offset, transfer_syntax_uid)
+    data_set, coding = open_data_set(source, offset, transfer_syntax_uid, most_inflated=_MOST_INFLATED)
     found, _ = Walker(data_set).data_set(0, coding, _SELECTION, last=_LAST)
     return _header(found, transfer_syntax_uid)
 

@@ -15,6 +15,7 @@ from pydicom.filewriter import write_dataset
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.character_sets import UNDECLARED, CharacterSet, character_set_of
 from hilum.wire.dicom.elements import (
+    ALL_VRS,
     BULK_VRS,
     EVERYTHING,
     EXPLICIT,
@@ -194,8 +195,9 @@ def _values(element: Element, vr: str, character_set: CharacterSet) -> list[Any]
     if vr == "PN":
         return [_person_name(text) for text in texts]
     if vr in {"IS", "DS"}:
-        return [_number_of_text(text) for text in texts]
-    return [text or None for text in texts] if any(texts) else []
+        numbers = [_number_of_text(text) for text in texts]
+        return numbers if any(number is not None for number in numbers) else []
+    return [text or None for text in texts]
 
 
 def _texts(element: Element, vr: str, character_set: CharacterSet) -> list[str]:
@@ -218,7 +220,7 @@ def _json_number(number: float) -> float | str:
 
 
 def _number_of_text(text: str) -> float | str | None:
-    """Read IS or DS; what is no number stays the text that it is (Table F.2.3-1 allows both)."""
+    """Read IS or DS; what is no number becomes null: a client that converts would fail on all of the series."""
     if not text:
         return None
     try:
@@ -228,8 +230,8 @@ def _number_of_text(text: str) -> float | str | None:
     try:
         number = float(text)
     except ValueError:
-        return text
-    return number if number - number == 0 else text
+        return None
+    return number if number - number == 0 else None
 
 
 def _person_name(text: str) -> dict[str, str] | None:
@@ -258,8 +260,8 @@ def _check_shape(json_data_set: object, depth: int) -> None:
     if not isinstance(json_data_set, dict):
         raise Invalid("the DICOM JSON holds something else where an object of attributes must be")
     for tag, attribute in json_data_set.items():
-        if not isinstance(attribute, dict) or not isinstance(attribute.get("vr"), str):
-            raise Invalid(f"attribute {str(tag)[:16]!r} of the DICOM JSON has no vr")
+        if not isinstance(attribute, dict) or attribute.get("vr") not in ALL_VRS:
+            raise Invalid(f"attribute {str(tag)[:16]!r} of the DICOM JSON has no vr of the standard")
         if attribute["vr"] == "SQ":
             for item in attribute.get("Value") or ():
                 _check_shape(item, depth + 1)

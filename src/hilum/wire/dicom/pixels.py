@@ -134,7 +134,7 @@ class Pixels:
                 encoded, "OW" if word == 2 else "OL" if word == 4 else "OV", self._element
             )
         encoded = encoded[start - start_word : end - start_word]
-        return encoded if first % 8 == 0 else _shifted(encoded, first % 8, bits)
+        return encoded if bits % 8 == 0 else _shifted(encoded, first % 8, bits)
 
     def _swapped_word(self) -> int:
         """Return the word to swap bytes in: 1 but for big endian (PS3.5 7.3, 8.1.1)."""

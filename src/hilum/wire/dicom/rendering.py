@@ -26,7 +26,7 @@ RENDERED_MEDIA_TYPES = (JPEG, PNG)
 DEFAULT_QUALITY = 90
 LONGEST_SIDE = 10_000
 _MOST_VIEWPORT_PIXELS = 25_000_000
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _FUNCTIONS = MappingProxyType({"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"})
 
 _TRANSFORMATION: Selection = {0x00281052: NOTHING, 0x00281053: NOTHING}
@@ -91,7 +91,7 @@ def parse_viewport(text: str) -> Viewport:
 
 def parse_quality(text: str) -> int:
     """Read `quality=1..100` (PS3.18 8.3.5.1.2)."""
-    if not re.fullmatch(r"\d{1,3}", text) or not 1 <= int(text) <= 100:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
         raise Invalid("quality must be a whole number from 1 to 100")
     return int(text)
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol
 from hilum.core.kernel.errors import Invalid
 
 # What a deflated data set may inflate to before it is taken for a bomb.
-MOST_INFLATED_BYTES = 512 << 20
+MOST_INFLATED_BYTES = 256 << 20
 _STEP = 64 << 10
 
 
