@@ -1,0 +1,176 @@
+"""The doctor: looks at everything that a server needs, and says what to do about what is wrong."""
+
+import errno
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hilum.cli.frame import Exit
+from hilum.cli.options import Config, Data, Database, Json, Objects, hub_of, operator, settings_of
+from hilum.cli.output import show_table
+from hilum.core.kernel.errors import HilumError
+from hilum.settings import Address, Settings
+
+if TYPE_CHECKING:
+    from hilum.core.hub import Hub
+
+_GIBIBYTE = 1 << 30
+_SCARCE = 20 * _GIBIBYTE
+_TOO_LITTLE = 1 * _GIBIBYTE
+_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+"""No clock that is right shows less: this version was written later."""
+_WAIT = 2.0
+_DOORS = {"http": "web", "dicom": "dicom", "hl7": "hl7"}
+"""Which role opens the port of a section."""
+
+
+class State(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor."""
+
+    state: State
+    check: str
+    finding: str
+    next_step: str = ""
+
+
+def doctor(
+    data: Data = None,
+    config: Config = None,
+    database: Database = None,
+    objects: Objects = None,
+    as_json: Json = False,
+) -> int:
+    """Check ports, database, storage, disk, clock and peers."""
+    settings = settings_of(data, config, database, objects)
+    findings = [*_ports(settings), *_disk(settings), *_stores(settings)]
+    rows = [asdict(finding) for finding in findings]
+    show_table(rows, ("state", "check", "finding", "next_step"), as_json=as_json)
+    return Exit.PARTIAL if any(finding.state is State.FAIL for finding in findings) else Exit.OK
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    for section, address in settings.binds.items():
+        if _DOORS[section] in settings.server.roles:
+            yield _port(section, address)
+
+
+def _port(section: str, address: Address) -> Finding:
+    check = f"port {section}"
+    if address.port and _answers(address):
+        return Finding(State.OK, check, f"{address} is listening")
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except OSError as error:
+        reason = "in use, but nothing answers" if error.errno == errno.EADDRINUSE else error.strerror
+        step = f"end what holds it, or set {section}.bind to another address"
+        return Finding(State.FAIL, check, f"{address}: {reason}", step)
+    return Finding(State.OK, check, f"{address} is free; no server runs there", "hilum serve")
+
+
+def _answers(address: Address) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(
+        address.host, address.host
+    )  # the unspecified address is not called
+    try:
+        socket.create_connection((host, address.port), timeout=_WAIT).close()
+    except OSError:
+        return False
+    return True
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data.folder.resolve()
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    said = f"{free / _GIBIBYTE:.1f} GiB are free at {existing}"
+    if free < _TOO_LITTLE:
+        yield Finding(
+            State.FAIL, "disk", said, "make room: below 1 GiB Hilum soon answers senders that it is full"
+        )
+    elif free < _SCARCE:
+        yield Finding(State.WARN, "disk", said, "make room, or move the objects: --objects")
+    else:
+        yield Finding(State.OK, "disk", said)
+
+
+def _stores(settings: Settings) -> Iterator[Finding]:
+    try:
+        hub = hub_of(settings)
+    except HilumError as error:
+        yield Finding(
+            State.FAIL, "database", str(error), error.next_step or "see the settings: hilum settings"
+        )
+        return
+    yield _tried("database", lambda: _database(hub))
+    yield _tried("storage", lambda: _storage(hub))
+    yield _tried("clock", lambda: _clock(hub))
+    yield _tried("sign-in", lambda: _sign_in(hub))
+    yield from _peers(hub, settings)
+
+
+def _tried(check: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except HilumError as error:
+        said = f"{error.what}: {error.peer_said}" if error.peer_said else error.what
+        return Finding(State.FAIL, check, said, error.next_step)
+
+
+def _database(hub: "Hub") -> Finding:
+    totals = hub.totals(operator())
+    counted = ", ".join(f"{number} {name}" for name, number in totals.items())
+    return Finding(State.OK, "database", f"reachable, with the schema of this version: {counted}")
+
+
+def _storage(hub: "Hub") -> Finding:
+    hub.check()
+    return Finding(State.OK, "storage", "a probe was written, read and removed")
+
+
+def _clock(hub: "Hub") -> Finding:
+    """Find a clock that was set back: the newest audit entry lies in the future then."""
+    now = datetime.now(UTC)
+    newest = hub.audit(operator(), 1)
+    last = newest[0].occurred if newest and newest[0].occurred else _EARLIEST
+    step = "set the clock, and keep it by NTP: reports, leases and the audit trail carry its time"
+    if now < _EARLIEST or now < last - timedelta(seconds=1):
+        return Finding(
+            State.FAIL, "clock", f"it shows {now:%Y-%m-%d %H:%M:%SZ}, before {last:%Y-%m-%d %H:%M:%SZ}", step
+        )
+    return Finding(
+        State.OK, "clock", f"{now:%Y-%m-%d %H:%M:%SZ}, not before the last entry of the audit trail"
+    )
+
+
+def _sign_in(hub: "Hub") -> Finding:
+    if hub.has_users():
+        return Finding(State.OK, "sign-in", "somebody has set a password")
+    return Finding(
+        State.WARN, "sign-in", "nobody has signed in yet", "open the one-time link that `hilum serve` prints"
+    )
+
+
+def _peers(hub: "Hub", settings: Settings) -> Iterator[Finding]:
+    from hilum.cli.probing import probe
+
+    for peer in hub.peers(operator()):
+        answer = probe(peer, settings)
+        state = State.OK if answer.reached else State.FAIL
+        step = "" if answer.reached else f"check host, port and firewall: hilum peers test {peer.name}"
+        yield Finding(state, f"peer {peer.name}", answer.said, step)

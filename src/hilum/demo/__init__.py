@@ -1,0 +1,1 @@
+"""One day of a hospital, played against a server of its own by peers that are separate processes."""
