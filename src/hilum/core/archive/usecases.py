@@ -7,6 +7,7 @@ from hilum.core.access import policy
 from hilum.core.archive import rules
 from hilum.core.archive.events import ConflictKept, InstanceStored
 from hilum.core.archive.model import (
+    UNIDENTIFIED,
     AnyOf,
     Blob,
     Commitment,
@@ -36,9 +37,6 @@ from hilum.core.orders.model import Order
 from hilum.core.patients import rules as patient_rules
 from hilum.core.patients import usecases as patients
 from hilum.core.patients.model import PatientRecord, PatientStatement
-
-UNIDENTIFIED = "hilum:unidentified"
-"""Issuer of the records of images that came without a patient ID: one record a study, never shared."""
 
 NO_SUCH_INSTANCE = 0x0112
 CLASS_INSTANCE_CONFLICT = 0x0119
