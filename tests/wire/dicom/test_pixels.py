@@ -133,6 +133,19 @@ def test_frames_that_cannot_be_told_apart_are_refused(instance: Dataset, encode:
         open_pixels(encode(described, J2K)).frame(1)
 
 
+def test_a_video_is_one_stream_and_gives_no_single_frame(instance: Dataset, encode: Encode) -> None:
+    described = image(instance, np.zeros((4, 10, 10), np.uint8), 8)
+    described.PixelData = encapsulate([b"the whole stream"], has_bot=False)
+    described["PixelData"].is_undefined_length = True
+
+    pixels = open_pixels(encode(described, "1.2.840.10008.1.2.4.102"))
+
+    assert pixels.frame_media_type == "video/mp4"
+    assert pixels.encapsulated_stream() == b"the whole stream"
+    with pytest.raises(Invalid, match="video"):
+        pixels.frame(1)
+
+
 @pytest.mark.parametrize("number", [0, -1, 3, 10**9])
 def test_a_frame_beyond_the_last_is_not_found(bundled: Bundled, number: int) -> None:
     with pytest.raises(NotFound):

@@ -1,6 +1,5 @@
 """Where encoded DICOM is read from: anything that gives the bytes at an offset, so that no object is read whole."""
 
-import io
 import zlib
 from typing import BinaryIO, Protocol
 
@@ -95,38 +94,6 @@ class DeflatedSource:
         if len(self._inflated) > self._most:
             raise Invalid(f"the deflated data set inflates to more than {self._most} bytes")
         return True
-
-
-class SourceFile(io.RawIOBase):
-    """A source as a seekable read-only file, for libraries that want one."""
-
-    def __init__(self, source: Source, start: int = 0) -> None:
-        super().__init__()
-        self._source = source
-        self._start = start
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that it can be sought, from the start or from where it stands."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move; a source has no known end to seek from."""
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("a source has no known end")
-        self._position = offset if whence == io.SEEK_SET else self._position + offset
-        return self._position
-
-    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # RawIOBase types it by a private alias
-        """Fill the buffer as far as the source goes."""
-        read = self._source.read_at(self._start + self._position, len(buffer))
-        buffer[: len(read)] = read
-        self._position += len(read)
-        return len(read)
 
 
 def source_of(encoded: bytes | bytearray | memoryview | BinaryIO | Source) -> Source:

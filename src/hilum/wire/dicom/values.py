@@ -68,11 +68,6 @@ def required_uid(data_set: DataSet, tag: int, keyword: str) -> str:
     return uid
 
 
-def is_uid(text: str) -> bool:
-    """Say whether a text is a UID (PS3.5 section 9), leading zeros of a component aside."""
-    return len(text) <= _LONGEST_UID and _UID.fullmatch(text) is not None
-
-
 def integer_of(element: Element | None) -> int | None:
     """Return the first value as a 32-bit integer, of IS, DS or a binary VR; None if it is not one."""
     number = number_of(element)
