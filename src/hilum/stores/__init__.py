@@ -1,0 +1,1 @@
+"""Rows and bytes: what core's ports ask for, kept."""

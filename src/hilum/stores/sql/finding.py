@@ -1,0 +1,165 @@
+"""Queries over the archive at the four levels (PS3.4 C.6, PS3.18 10.6), as one statement each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, and_, exists, func, select
+
+from hilum.core.archive.model import Found, Level, Match, Query
+from hilum.core.archive.rules import KEYS
+from hilum.stores.sql.matching import is_universal, name_condition, text_condition
+from hilum.stores.sql.patients import WIDTH, columns_of, patient_record
+from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, series_of, study_of
+from hilum.stores.sql.schema import instances, patient_records, series, studies
+
+_received = patient_records.alias("received")
+"""The record that the images came under."""
+_root = patient_records.alias("root")
+"""The record that survives: what answers show, and what names and dates are matched on."""
+_any_record = patient_records.alias("any_record")
+"""Any record of the person: old and new numbers find the same studies."""
+
+_PATIENT = tuple(columns_of(_root))
+
+_COLUMNS: Mapping[Level, tuple[ColumnElement[Any], ...]] = {
+    Level.PATIENT: _PATIENT,
+    Level.STUDY: _PATIENT + STUDY,
+    Level.SERIES: _PATIENT + STUDY + SERIES,
+    Level.INSTANCE: _PATIENT + STUDY + SERIES + INSTANCE,
+}
+_NEWEST_STUDY = (studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.key.desc())
+_BY_SERIES = (*_NEWEST_STUDY, series.c.series_order, series.c.key)
+_ORDER: Mapping[Level, tuple[ColumnElement[Any], ...]] = {
+    Level.PATIENT: (_root.c.key.desc(),),
+    Level.STUDY: _NEWEST_STUDY,
+    Level.SERIES: _BY_SERIES,
+    Level.INSTANCE: (*_BY_SERIES, instances.c.instance_order, instances.c.key),
+}
+_UPDATED: Mapping[Level, Column[Any]] = {
+    Level.PATIENT: _root.c.updated,
+    Level.STUDY: studies.c.updated,
+    Level.SERIES: series.c.updated,
+    Level.INSTANCE: instances.c.stored,
+}
+
+_STUDIES = studies.join(_received, _received.c.key == studies.c.patient_record_key).join(
+    _root, _root.c.key == _received.c.root_key
+)
+_SERIES = _STUDIES.join(series, series.c.study_key == studies.c.key)
+_INSTANCES = _SERIES.join(instances, instances.c.series_key == series.c.key)
+_FROM: Mapping[Level, FromClause] = {
+    Level.PATIENT: _root,
+    Level.STUDY: _STUDIES,
+    Level.SERIES: _SERIES,
+    Level.INSTANCE: _INSTANCES,
+}
+_HAS_STUDIES = exists(
+    select(studies.c.key)
+    .join_from(studies, _received, _received.c.key == studies.c.patient_record_key)
+    .where(_received.c.root_key == _root.c.key)
+).correlate(_root)
+
+_PATIENT_COLUMNS: Mapping[str, Column[Any]] = {
+    "patient_birth_date": _root.c.birth_date,
+    "patient_sex": _root.c.sex,
+}
+_TABLES = {Level.STUDY: studies, Level.SERIES: series, Level.INSTANCE: instances}
+
+
+def find(connection: Connection, query: Query) -> list[Found]:
+    """Return one page of answers."""
+    chosen = _chosen(query, query.level).order_by(*_ORDER[query.level]).offset(query.offset)
+    if query.limit is not None:
+        chosen = chosen.limit(query.limit)
+    elif query.offset:
+        chosen = chosen.limit(2**31)
+    return [_found(row, query.level) for row in connection.execute(chosen)]
+
+
+def count(connection: Connection, query: Query) -> int:
+    """Return how many answers there are."""
+    counted = (
+        select(func.count()).select_from(_FROM[query.level]).where(*_conditions(query), *_own(query.level))
+    )
+    return int(connection.execute(counted).scalar_one())
+
+
+def every_instance(connection: Connection, query: Query) -> list[Found]:
+    """Return every instance below what matches, in series order."""
+    chosen = _chosen(query, Level.INSTANCE).order_by(*_ORDER[Level.INSTANCE])
+    return [_found(row, Level.INSTANCE) for row in connection.execute(chosen)]
+
+
+def _chosen(query: Query, shown: Level) -> Select[Any]:
+    return select(*_COLUMNS[shown]).select_from(_FROM[shown]).where(*_conditions(query), *_own(shown))
+
+
+def _own(level: Level) -> list[ColumnElement[bool]]:
+    """A person is an answer when it has studies: the archive's view of patients."""
+    return [_HAS_STUDIES] if level is Level.PATIENT else []
+
+
+def _found(row: Sequence[Any], level: Level) -> Found:
+    patient = patient_record(row[:WIDTH])
+    if level is Level.PATIENT:
+        return Found(patient)
+    series_at, instance_at = WIDTH + len(STUDY), WIDTH + len(STUDY) + len(SERIES)
+    study = study_of(row[WIDTH:series_at])
+    if level is Level.STUDY:
+        return Found(patient, study)
+    one = series_of(row[series_at:instance_at])
+    return Found(patient, study, one, instance_of(row[instance_at:]) if level is Level.INSTANCE else None)
+
+
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
+    matches = {key: match for key, match in query.matches.items() if not is_universal(match)}
+    conditions = _identifier_conditions(matches)
+    conditions += [_condition(key, match, fuzzy=query.fuzzy) for key, match in matches.items()]
+    if query.patient_root_key is not None:
+        conditions.append(_root.c.key == query.patient_root_key)
+    if query.updated_since is not None:
+        conditions.append(_UPDATED[query.level] >= query.updated_since)
+    if query.updated_before is not None:
+        conditions.append(_UPDATED[query.level] < query.updated_before)
+    return conditions
+
+
+def _identifier_conditions(matches: dict[str, Match]) -> list[ColumnElement[bool]]:
+    """Match patient ID and issuer on one and the same record of the person, whichever it is."""
+    asked = {
+        _any_record.c.value: matches.pop("patient_id", None),
+        _any_record.c.issuer: matches.pop("issuer_of_patient_id", None),
+    }
+    given = [text_condition(column, match) for column, match in asked.items() if match is not None]
+    return [_root.c.key.in_(select(_any_record.c.root_key).where(*given))] if given else []
+
+
+def _condition(key: str, match: Match, *, fuzzy: bool) -> ColumnElement[bool]:
+    match key:
+        case "patient_name":
+            return name_condition(_root.c.name_folded, _root.c.name_words if fuzzy else None, match)
+        case "referring_physician_name":
+            words = studies.c.referring_physician_name_words if fuzzy else None
+            return name_condition(studies.c.referring_physician_name_folded, words, match)
+        case "modalities_in_study":
+            return _in_some_series(text_condition(series.c.modality, match))
+        case "sop_classes_in_study":
+            return _in_some_instance(text_condition(instances.c.sop_class_uid, match))
+        case _ if key in _PATIENT_COLUMNS:
+            return text_condition(_PATIENT_COLUMNS[key], match)
+        case _:
+            return text_condition(_TABLES[KEYS[key]].c[key], match)
+
+
+def _in_some_series(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    inner = select(series.c.key).where(and_(series.c.study_key == studies.c.key, condition))
+    return exists(inner.correlate(studies))
+
+
+def _in_some_instance(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    inner = (
+        select(instances.c.key)
+        .join_from(instances, series, instances.c.series_key == series.c.key)
+        .where(and_(series.c.study_key == studies.c.key, condition))
+    )
+    return exists(inner.correlate(studies))
