@@ -235,9 +235,12 @@ def test_an_outside_reader_reads_the_answer() -> None:
         ("MSA|AE|9|bad patient", Acknowledgement("AE", "9", "bad patient")),
         (
             "MSA|AE|9\rERR||PID^1^3|101^Required field missing^HL70357|E|||more|user text",
-            Acknowledgement("AE", "9", "user text; more; Required field missing; PID^1^3"),
+            Acknowledgement("AE", "9", "user text; more; Required field missing; PID^1^3", ("101",)),
         ),
-        ("MSA|AR|9|x\rERR|PID^1^3^101&Required", Acknowledgement("AR", "9", "x; PID^1^3^101&Required")),
+        (
+            "MSA|AR|9|x\rERR|PID^1^3^101&Required",
+            Acknowledgement("AR", "9", "x; PID^1^3^101&Required", ("101",)),
+        ),
     ],
 )
 def test_a_peers_answer_is_read_with_its_reasons(segments: str, expected: Acknowledgement) -> None:

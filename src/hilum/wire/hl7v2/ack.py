@@ -175,11 +175,12 @@ def _clean(octets: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a peer answered: code, the control ID that it answers, and its words."""
+    """What a peer answered: code, the control ID that it answers, its words, its codes of table 0357."""
 
     code: str
     control_id: str
     text: str
+    conditions: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -196,7 +197,13 @@ def acknowledgement(message: Message) -> Acknowledgement:
         raise message.invalid(
             "MSA-1", f"MSA-1 is {code[:20]!r}, no code of HL7 table 0008", Condition.TABLE_VALUE_NOT_FOUND
         )
-    return Acknowledgement(code, message["MSA-2"], "; ".join(_reasons(message)))
+    return Acknowledgement(code, message["MSA-2"], "; ".join(_reasons(message)), _conditions(message))
+
+
+def _conditions(message: Message) -> tuple[str, ...]:
+    """ERR-3.1 of version 2.5 and later, ERR-1.4.1 of earlier ones."""
+    found = [error["ERR-3.1"] or error["ERR-1.4.1"] for error in message.segments("ERR")]
+    return tuple(filter(None, found))
 
 
 def _reasons(message: Message) -> list[str]:

@@ -38,6 +38,11 @@ class Framer:
         """How many bytes of a block have come without its end: not 0 at close means cut in the middle."""
         return len(self._buffer) - self._start + len(START_BLOCK) if self._inside else 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that came was given out: no block begun, none waiting."""
+        return not self._inside and not bytes(self._buffer[self._start :]).strip(b"\r\n")
+
     def feed(self, chunk: bytes) -> None:
         """Take what the peer sent."""
         del self._buffer[: self._start]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
+from hilum.core.archive.model import UNIDENTIFIED
 from hilum.core.kernel.codes import Code
 from hilum.core.patients.model import PatientRecord
 from hilum.core.reports.model import Attachment, FiledReport, Observation, Report, ReportStatus
@@ -75,9 +76,10 @@ def _header(correspondents: Correspondents, control_id: str, at: datetime) -> st
 
 def _patient(patient: PatientRecord) -> str:
     said = patient.demographics
+    unidentified = patient.identifier.issuer == UNIDENTIFIED
     fields: dict[int, Value] = {
         1: "1",
-        3: datatypes.written_patient_identifier(patient.identifier),
+        3: () if unidentified else datatypes.written_patient_identifier(patient.identifier),
         5: datatypes.written_names(said.name),
         7: said.birth_date,
         8: said.sex or "U",
