@@ -1,0 +1,147 @@
+"""Blobs as local files: written beside, synced, then renamed to their content address."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import BinaryIO
+
+from hilum.core.archive.model import Blob
+from hilum.core.kernel.errors import NotFound
+from hilum.stores.objects.digests import address, is_digest
+from hilum.stores.objects.failing import busy
+from hilum.stores.objects.spooling import SpoolFile, make_spool_folder
+
+
+class LocalSpool:
+    """Core's `Spool` on a local file."""
+
+    def __init__(self, root: str, folder: str) -> None:
+        """Create the temporary file; raises Busy."""
+        self._root = root
+        self._file = SpoolFile(folder)
+        self._kept = False
+        self.write = self._file.write
+        self.read_at = self._file.read_at
+
+    @property
+    def size(self) -> int:
+        """Octets written so far."""
+        return self._file.size
+
+    def keep(self) -> Blob:
+        """Make the bytes durable under their SHA-256 and return their address; the same bytes twice are one blob.
+
+        The file is synced before the rename and the folder after it: a crash leaves the whole blob, or none. A blob
+        that is there already is replaced by the same bytes, which mends a damaged one and makes its date new, so that
+        no sweep takes it before this transaction ends.
+        """
+        digest = self._file.finish()
+        if not self._kept:
+            self._file.sync()
+            self._move(digest)
+            self._kept = True
+        return Blob(digest, self._file.size)
+
+    def discard(self) -> None:
+        """Forget the bytes; harmless after `keep`, and when called twice."""
+        self._file.close(remove=not self._kept)
+
+    def _move(self, digest: str) -> None:
+        target = os.path.join(self._root, address(digest))
+        try:
+            os.rename(self._file.path, target)
+            _sync_folder(os.path.dirname(target))
+        except OSError as error:
+            raise busy(error) from None
+
+
+class LocalObjects:
+    """Core's `Objects` below one folder: 256 folders of blobs, and one of spools on the same file system."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        """Make the folders, and remove what a crash left; raises Busy."""
+        self._root = os.path.abspath(os.fspath(root))
+        self._spools = os.path.join(self._root, "spool")
+        try:
+            _make_folders(self._root)
+            make_spool_folder(self._spools)
+        except OSError as error:
+            raise busy(error) from None
+
+    def spool(self) -> LocalSpool:
+        """Return a new spool; raises Busy."""
+        return LocalSpool(self._root, self._spools)
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return a seekable reader of a blob; raises NotFound."""
+        try:
+            return open(self._path(digest), "rb")  # noqa: SIM115  # the caller closes it
+        except FileNotFoundError:
+            raise NotFound("no such blob", next_step="run `hilum doctor`") from None
+        except OSError as error:
+            raise busy(error) from None
+
+    def contains(self, digest: str) -> bool:
+        """Tell whether a blob is kept."""
+        return os.path.exists(self._path(digest))
+
+    def remove(self, digest: str, written_before: datetime | None = None) -> None:
+        """Remove a blob that no row refers to; harmless when it is gone, or was written again since."""
+        path = self._path(digest)
+        try:
+            if written_before is None or os.stat(path).st_mtime < written_before.timestamp():
+                os.unlink(path)
+        except FileNotFoundError:
+            """Gone already."""
+        except OSError as error:
+            raise busy(error) from None
+
+    def digests(self, older_than: datetime) -> list[str]:
+        """Return the digests of blobs written before a moment, for the sweep."""
+        before = older_than.timestamp()
+        return [entry.name for entry in self._blobs() if entry.stat().st_mtime < before]
+
+    def check(self) -> None:
+        """Write, read and remove a probe; raises Busy with the reason."""
+        probe = self.spool()
+        try:
+            probe.write(secrets.token_bytes(512))
+            blob = probe.keep()
+        finally:
+            probe.discard()
+        with self.open(blob.digest) as reader:
+            reader.read()
+        self.remove(blob.digest)
+
+    def _path(self, digest: str) -> str:
+        return os.path.join(self._root, address(digest))
+
+    def _blobs(self) -> Iterator[os.DirEntry[str]]:
+        for name in _FOLDERS:
+            with suppress(FileNotFoundError), os.scandir(os.path.join(self._root, name)) as entries:
+                yield from (entry for entry in entries if is_digest(entry.name))
+
+
+_FOLDERS = tuple(f"{number:02x}" for number in range(256))
+
+
+def _make_folders(root: str) -> None:
+    """Make what is missing and sync it once: after that, only the folder of a blob changes."""
+    os.makedirs(root, mode=0o700, exist_ok=True)
+    missing = set(_FOLDERS) - set(os.listdir(root))
+    for name in missing:
+        with suppress(FileExistsError):
+            os.mkdir(os.path.join(root, name), mode=0o700)
+    if missing:
+        _sync_folder(root)
+        _sync_folder(os.path.dirname(root))
+
+
+def _sync_folder(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

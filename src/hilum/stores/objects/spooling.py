@@ -1,0 +1,116 @@
+"""Bytes on their way in: a temporary file, hashed while it is written."""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import time
+from contextlib import suppress
+
+from hilum.stores.objects.failing import busy
+
+_GATHER = 1 << 18
+"""Smaller pieces are gathered to this size: one call of write each, and hashlib lets other threads run meanwhile."""
+
+_YOUNGEST_STALE = 60.0
+"""Seconds after which a file that nobody holds locked was left by a crash."""
+
+
+class SpoolFile:
+    """An open temporary file, locked while it is ours, and the SHA-256 of what was written so far."""
+
+    def __init__(self, folder: str) -> None:
+        """Create the file; raises Busy."""
+        self.path = os.path.join(folder, secrets.token_hex(16))
+        self._gathered = bytearray()
+        self._written = 0
+        self._hash = hashlib.sha256()
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise busy(error) from None
+        self._closed = False
+
+    @property
+    def size(self) -> int:
+        """Octets written so far."""
+        return self._written + len(self._gathered)
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append; raises Busy when the disk is full."""
+        length = len(chunk)
+        if self._gathered or length < _GATHER:
+            self._gathered += chunk
+            if len(self._gathered) >= _GATHER:
+                self._flush()
+        else:
+            self._put(chunk)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return bytes already written; short at the end."""
+        if offset + size <= len(self._gathered) and not self._written:
+            return bytes(self._gathered[offset : offset + size])
+        self._flush()
+        try:
+            return os.pread(self._file, size, offset)
+        except OSError as error:
+            raise busy(error) from None
+
+    def finish(self) -> str:
+        """Write what is gathered and return the digest of the whole; raises Busy."""
+        self._flush()
+        return self._hash.hexdigest()
+
+    def sync(self) -> None:
+        """Sync the bytes to the disk; raises Busy."""
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise busy(error) from None
+
+    def close(self, *, remove: bool) -> None:
+        """Close the file, and remove it unless it was renamed; harmless when called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        os.close(self._file)
+        if remove:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def _flush(self) -> None:
+        if self._gathered:
+            gathered, self._gathered = self._gathered, bytearray()
+            self._put(gathered)
+
+    def _put(self, chunk: bytes | bytearray | memoryview) -> None:
+        self._hash.update(chunk)
+        rest = memoryview(chunk)
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            raise busy(error) from None
+        self._written += len(chunk)
+
+
+def make_spool_folder(folder: str) -> None:
+    """Make the folder of temporary files, and remove those that a crash left: nobody holds their lock."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    before = time.time() - _YOUNGEST_STALE
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):
+            if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < before:
+                _remove_if_unlocked(entry.path)
+
+
+def _remove_if_unlocked(path: str) -> None:
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    except BlockingIOError:
+        """Another process writes to it."""
+    finally:
+        os.close(file)
