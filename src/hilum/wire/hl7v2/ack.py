@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from hilum.wire.hl7v2.compose import Value, timestamp, write_segment, write_value
 from hilum.wire.hl7v2.delimiters import STANDARD, Delimiters
@@ -23,6 +24,7 @@ class Outcome(StrEnum):
 ACKNOWLEDGEMENT_CODES = frozenset({"AA", "AE", "AR", "CA", "CE", "CR"})
 _CONTROLS = re.compile(rb"[\x00-\x1a\x1c-\x1f]")  # ESC may stay: it switches character sets
 _HEADER_LIMIT = 16 * 1024
+_NO_FIELDS = (b"",) * 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ class Complaint:
         return cls(error.what, error.location, error.condition, error.next_step)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """As much of a peer's MSH as can be read; its fields stay bytes, so that they go back unchanged."""
 
     delimiters: Delimiters = STANDARD
@@ -127,19 +128,19 @@ def acknowledge(
 def _header(header: Header, control_id: str, at: datetime) -> bytes:
     """MSH of the answer: sender and receiver change places, trigger, processing, version and charset stay."""
     delimiters = header.delimiters
+    said = [*header.fields, *_NO_FIELDS]
     fields = [
         b"MSH",
         delimiters.encoding_characters.encode(),
-        *[header.field(number) for number in (5, 6, 3, 4)],
+        *(said[5], said[6], said[3], said[4]),
         timestamp(at).encode(),
         b"",
         _message_type(header),
         _field(control_id, delimiters),
-        header.field(11) or b"P",
-        header.field(12) or b"2.5.1",
+        said[11] or b"P",
+        said[12] or b"2.5.1",
+        *((b"", b"", b"", b"", b"", said[18]) if said[18] else ()),
     ]
-    if header.field(18):
-        fields += [b"", b"", b"", b"", b"", header.field(18)]
     return _clean(delimiters.octets[0].join(fields))
 
 

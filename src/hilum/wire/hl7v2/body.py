@@ -12,6 +12,9 @@ from hilum.wire.hl7v2.path import Path
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+_UNKNOWN = CharacterSet(())  # until MSH-18 is read
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much of a message is read at all."""
@@ -56,7 +59,7 @@ class Body:
         self.names = _segment_names(self.segments, self._field)
         self._fields: dict[int, list[bytes]] = {}
         self._codec = ""
-        self.character_set = CharacterSet(())
+        self.character_set = _UNKNOWN
         self.character_set = self._declared_character_set()
 
     @property
@@ -76,23 +79,29 @@ class Body:
     def octets(self, index: int, place: Path) -> bytes:
         """Give the escaped bytes at a place of one segment."""
         segment, _, field, repetition, component, subcomponent = place
-        fields = self._fields.get(index) or self.fields(index)
-        if field >= len(fields):
+        try:
+            octets = (self._fields.get(index) or self.fields(index))[field]
+            if field < 3 and segment == "MSH":
+                return octets
+            if repetition > 1 or self._repetition in octets:
+                octets = octets.split(self._repetition, repetition)[repetition - 1]
+            if component:
+                octets = octets.split(self._component, component)[component - 1]
+            if subcomponent:
+                octets = octets.split(self._subcomponent, subcomponent)[subcomponent - 1]
+        except IndexError:
             return b""
-        octets = fields[field]
-        if field < 3 and segment == "MSH":
-            return octets
-        if repetition > 1 or self._repetition in octets:
-            octets = _part(octets, self._repetition, repetition)
-        return self.within(octets, component, subcomponent) if component else octets
+        return octets
 
     def within(self, octets: bytes, component: int, subcomponent: int) -> bytes:
         """Give the escaped bytes of a component, or of its subcomponent, of one repetition."""
-        if component > 1 or self._component in octets:
-            octets = _part(octets, self._component, component)
-        if not subcomponent:
-            return octets
-        return _part(octets, self._subcomponent, subcomponent)
+        try:
+            octets = octets.split(self._component, component)[component - 1]
+            return (
+                octets.split(self._subcomponent, subcomponent)[subcomponent - 1] if subcomponent else octets
+            )
+        except IndexError:
+            return b""
 
     def repetitions(self, index: int, field: int) -> list[bytes]:
         """Split a field into its repetitions; an empty field has none."""
@@ -201,11 +210,6 @@ def _name(start: bytes, separator: bytes) -> str:
     name = start[:3]
     named = len(name) == 3 and name.isalnum() and name[:1].isalpha() and name.upper() == name
     return name.decode("ascii") if named and start[3:] in {b"", separator} else ""
-
-
-def _part(octets: bytes, separator: bytes, number: int) -> bytes:
-    parts = octets.split(separator, number)
-    return parts[number - 1] if number <= len(parts) else b""
 
 
 def _too_many(what: str, limit: int, location: str) -> MessageInvalid:

@@ -18,11 +18,8 @@ _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 def timestamp(at: datetime) -> str:
     """Write a moment as TS/DTM, to the second and with its offset from UTC (HL7 2.5.1, 2.A.22)."""
-    offset = at.utcoffset()
-    if not offset:
-        zone = "" if offset is None else "+0000"
-        return f"{at.year:04}{at.month:02}{at.day:02}{at.hour:02}{at.minute:02}{at.second:02}{zone}"
-    return at.strftime("%Y%m%d%H%M%S%z")
+    text = at.isoformat(timespec="seconds")
+    return text[:19].replace("-", "").replace("T", "").replace(":", "") + text[19:25].replace(":", "")
 
 
 def write_value(value: Value, delimiters: Delimiters = STANDARD) -> str:

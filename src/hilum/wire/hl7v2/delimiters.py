@@ -23,6 +23,8 @@ class Delimiters:
     truncation: str = ""
     octets: tuple[bytes, bytes, bytes, bytes, bytes] = dataclasses.field(init=False)
     """Field, component, repetition, escape, subcomponent as they stand in the bytes."""
+    encoding_characters: str = dataclasses.field(init=False)
+    """MSH-2 as it stands in the message."""
     escaping: "Escaping" = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
@@ -30,12 +32,8 @@ class Delimiters:
         characters = (self.field, self.component, self.repetition, self.escape, self.subcomponent)
         one, two, three, four, five = (character.encode("ascii") for character in characters)
         object.__setattr__(self, "octets", (one, two, three, four, five))
+        object.__setattr__(self, "encoding_characters", "".join(characters[1:]) + self.truncation)
         object.__setattr__(self, "escaping", Escaping(self))
-
-    @property
-    def encoding_characters(self) -> str:
-        """MSH-2 as it stands in the message."""
-        return self.component + self.repetition + self.escape + self.subcomponent + self.truncation
 
 
 @lru_cache(maxsize=256)

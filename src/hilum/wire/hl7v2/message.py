@@ -55,7 +55,12 @@ class Group:
     def octets(self, place: str) -> bytes:
         """The bytes at a path as they were sent, still escaped."""
         found = path(place)
-        index = self._index(found.segment, found.occurrence)
+        segment, occurrence, *_ = found
+        if segment not in self.names:
+            return b""
+        if occurrence == 1:
+            return self._body.octets(self._indexes[self.names.index(segment)], found)
+        index = self._index(segment, occurrence)
         return b"" if index is None else self._body.octets(index, found)
 
     def require(self, place: str) -> str:
@@ -118,13 +123,10 @@ class Group:
     def _index(self, segment: str, occurrence: int) -> int | None:
         if segment not in self.names:
             return None
-        at = self.names.index(segment)
-        if occurrence > 1:
-            places = [place for place, name in enumerate(self.names) if name == segment]
-            if occurrence > len(places):
-                return None
-            at = places[occurrence - 1]
-        return self._indexes[at]
+        if occurrence == 1:
+            return self._indexes[self.names.index(segment)]
+        places = [index for index, name in zip(self._indexes, self.names, strict=True) if name == segment]
+        return places[occurrence - 1] if occurrence <= len(places) else None
 
 
 class Message(Group):
