@@ -15,5 +15,7 @@ def is_digest(name: str) -> bool:
 def address(digest: str) -> str:
     """Return where a blob lies, below one of 256 folders; raises Invalid for what is no digest."""
     if not is_digest(digest):
-        raise Invalid("a digest has 64 hexadecimal digits", next_step="name a blob by the SHA-256 of its bytes")
+        raise Invalid(
+            "a digest has 64 hexadecimal digits", next_step="name a blob by the SHA-256 of its bytes"
+        )
     return f"{digest[:2]}/{digest}"

@@ -19,9 +19,7 @@ def _columns(table: Table, kind: type) -> Select[Any]:
 
 _PEERS = _columns(peers, Peer).order_by(peers.c.name)
 _PEER = _PEERS.where(peers.c.name == bindparam("at"))
-_PEERS_BY_AE_TITLE = _PEERS.where(
-    peers.c.ae_title == bindparam("at"), peers.c.kind == PeerKind.DICOM.value
-)
+_PEERS_BY_AE_TITLE = _PEERS.where(peers.c.ae_title == bindparam("at"), peers.c.kind == PeerKind.DICOM.value)
 _SEEN = update(peers).where(peers.c.name == bindparam("at")).values(last_seen=bindparam("now"))
 _REMOVE_PEER = delete(peers).where(peers.c.name == bindparam("at"))
 _USERS = _columns(users, User).order_by(users.c.name)

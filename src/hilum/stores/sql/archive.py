@@ -59,9 +59,7 @@ _ADD_STUDY = studies.insert()
 _ADD_SERIES = series.insert()
 _ADD_INSTANCE = instances.insert()
 _MODALITIES = (
-    select(studies.c.modalities)
-    .where(studies.c.key == bindparam("at"))
-    .with_for_update(key_share=True)
+    select(studies.c.modalities).where(studies.c.key == bindparam("at")).with_for_update(key_share=True)
 )
 _COUNT_SERIES = (
     update(studies)
@@ -252,7 +250,9 @@ class SqlArchive:
         return {
             uid: (sop_class_uid, digest)
             for chunk in _chunks(sop_instance_uids)
-            for uid, sop_class_uid, digest in self._opened.connection.execute(_STORED_CLASSES, {"uids": chunk})
+            for uid, sop_class_uid, digest in self._opened.connection.execute(
+                _STORED_CLASSES, {"uids": chunk}
+            )
         }
 
     def referenced(self, digests: list[str]) -> set[str]:

@@ -45,6 +45,4 @@ class SqlAudit:
         if entity is not None:
             chosen = chosen.where(audit_entries.c.entity == entity)
         rows = self._opened.connection.execute(chosen)
-        return [
-            AuditEntry(action, Outcome(outcome), *others) for action, outcome, *others in rows
-        ]
+        return [AuditEntry(action, Outcome(outcome), *others) for action, outcome, *others in rows]

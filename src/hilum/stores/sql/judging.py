@@ -61,13 +61,17 @@ def _state(error: SQLAlchemyError) -> str:
 
 def _unstorable(said: str) -> Invalid:
     return Invalid(
-        "a value cannot be stored", peer_said=said, next_step="mend the text at its source: NUL, lone surrogate, or too long"
+        "a value cannot be stored",
+        peer_said=said,
+        next_step="mend the text at its source: NUL, lone surrogate, or too long",
     )
 
 
 def _contradiction(said: str) -> Conflict:
     return Conflict(
-        "it is there already, or refers to what is not", peer_said=said, next_step="read what is kept, then decide"
+        "it is there already, or refers to what is not",
+        peer_said=said,
+        next_step="read what is kept, then decide",
     )
 
 

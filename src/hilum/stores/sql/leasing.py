@@ -37,11 +37,7 @@ def take(connection: Connection, wanted: Lease, now: datetime) -> Lease | None:
 def holds(connection: Connection, lease: Lease, now: datetime) -> bool:
     """Tell whether a lease is still the newest and not expired; its row stays locked to the end."""
     held = _locked(connection, lease.destination)
-    return (
-        held is not None
-        and (held.owner, held.fence) == (lease.owner, lease.fence)
-        and held.expires > now
-    )
+    return held is not None and (held.owner, held.fence) == (lease.owner, lease.fence) and held.expires > now
 
 
 def release(connection: Connection, lease: Lease, now: datetime) -> None:

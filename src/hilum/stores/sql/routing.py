@@ -54,7 +54,9 @@ _SETTLE = (
     .values(
         state=bindparam("to"),
         attempts=deliveries.c.attempts + 1,
-        next_attempt=func.coalesce(bindparam("next", type_=deliveries.c.next_attempt.type), deliveries.c.next_attempt),
+        next_attempt=func.coalesce(
+            bindparam("next", type_=deliveries.c.next_attempt.type), deliveries.c.next_attempt
+        ),
         reason=bindparam("why"),
         settled=bindparam("ended"),
     )

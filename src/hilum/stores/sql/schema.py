@@ -126,9 +126,7 @@ _unique_where(
     ("filler_order_number", "filler_order_number_issuer"),
     "filler_order_number <> ''",
 )
-_unique_where(
-    "uq_orders_study_instance_uid", orders, ("study_instance_uid",), "study_instance_uid <> ''"
-)
+_unique_where("uq_orders_study_instance_uid", orders, ("study_instance_uid",), "study_instance_uid <> ''")
 
 scheduled_procedure_steps = Table(
     "scheduled_procedure_steps",
@@ -320,9 +318,7 @@ deliveries = Table(
     UniqueConstraint("reference", "destination", "kind"),
     Index(None, "destination", "state", "key"),
 )
-_where(
-    "ix_deliveries_head", deliveries, ("destination", "key"), "state IN ('waiting', 'uncertain')"
-)
+_where("ix_deliveries_head", deliveries, ("destination", "key"), "state IN ('waiting', 'uncertain')")
 
 attempts = Table(
     "attempts",

@@ -187,5 +187,7 @@ def _failure(error: BaseException) -> BaseException:
     if isinstance(error, SQLAlchemyError):
         return judge(error).error
     if isinstance(error, OSError):
-        return Busy("the database cannot be written", peer_said=error.strerror or "", next_step="check the disk")
+        return Busy(
+            "the database cannot be written", peer_said=error.strerror or "", next_step="check the disk"
+        )
     return error

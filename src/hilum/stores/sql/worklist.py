@@ -46,14 +46,10 @@ _IDENTIFIER_KEYS = {
 }
 
 
-def found(
-    connection: Connection, query: WorklistQuery
-) -> list[tuple[int, Sequence[Any], PatientRecord]]:
+def found(connection: Connection, query: WorklistQuery) -> list[tuple[int, Sequence[Any], PatientRecord]]:
     """Return the order's key, the step's row and the surviving patient of each match, by start."""
     chosen = _ITEMS.where(*_conditions(query)).limit(query.limit)
-    return [
-        (row[WIDTH], row[WIDTH + 1 :], patient_record(row[:WIDTH])) for row in connection.execute(chosen)
-    ]
+    return [(row[WIDTH], row[WIDTH + 1 :], patient_record(row[:WIDTH])) for row in connection.execute(chosen)]
 
 
 def _conditions(query: WorklistQuery) -> list[ColumnElement[bool]]:
