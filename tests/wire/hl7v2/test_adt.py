@@ -196,3 +196,19 @@ def test_what_is_missing_is_named_with_its_place(
 
     assert caught.value.location == location
     assert caught.value.condition is condition
+
+
+@pytest.mark.parametrize(
+    ("segments", "event", "complaint"),
+    [
+        (["PID|1||" + "~".join(f"{number}^^^A" for number in range(65))], "A08", "more than 64 identifiers"),
+        (
+            ["PID|1||1^^^A", *(f"MRG|{number}^^^A" for number in range(2, 260))],
+            "A40",
+            "more than 256 patients",
+        ),
+    ],
+)
+def test_one_message_may_not_ask_for_endless_work(segments: list[str], event: str, complaint: str) -> None:
+    with pytest.raises(MessageInvalid, match=complaint):
+        _read(segments[0], event, *segments[1:])

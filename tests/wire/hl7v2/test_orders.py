@@ -222,3 +222,8 @@ def test_what_is_wrong_is_named_with_its_place(
 
     assert caught.value.location == location
     assert caught.value.condition is condition
+
+
+def test_one_message_may_not_ask_for_endless_work() -> None:
+    with pytest.raises(MessageInvalid, match="more than 256 procedures"):
+        _orders(_orm(*(f"ORC|NW|P{number}" for number in range(257))))

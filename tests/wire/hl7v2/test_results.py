@@ -292,3 +292,8 @@ def test_no_text_of_a_report_adds_a_segment(text: str) -> None:
     sent = _sent(filed)
 
     assert sent.names == ["MSH", "PID", "ORC", "OBR", "OBX"]
+
+
+def test_one_message_may_not_ask_for_endless_work() -> None:
+    with pytest.raises(MessageInvalid, match="more than 256 reports"):
+        _reports(_oru(*(f"OBR|{number}||F{number}|X" for number in range(257))))

@@ -21,6 +21,8 @@ MERGE_EVENTS = frozenset({"A18", "A30", "A34", "A36", "A39", "A40", "A46", "A47"
 _SEX = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O"}
 # HL7 table 0203: kinds of identifiers that name a record of this patient best.
 _RECORD_NUMBERS = frozenset({"", "MR", "PI", "PT"})
+_MOST_IDENTIFIERS = 64
+_MOST_MERGES = 256
 _DEMOGRAPHICS = {
     "name": "PID-5",
     "birth_date": "PID-7",
@@ -34,6 +36,9 @@ def command(message: Message, event: str) -> Command:
     """Read an ADT message of an event that is supported."""
     if event in MERGE_EVENTS:
         groups = message.groups("PID") or [message]
+        if len(message.segments("MRG")) > _MOST_MERGES:
+            what = f"the message merges more than {_MOST_MERGES} patients"
+            raise message.invalid("MRG-1", what, Condition.APPLICATION_INTERNAL, "send several messages")
         return MergePatients(tuple(pair for group in groups for pair in _merges(group)))
     return RegisterPatient(patient_statement(message))
 
@@ -52,6 +57,9 @@ def identifiers(group: Group, place: str) -> tuple[Identifier, ...]:
     repetitions = sorted(group.repetitions(place), key=lambda each: each[5] not in _RECORD_NUMBERS)
     found = [datatypes.patient_identifier(group, place, each) for each in repetitions]
     kept = tuple(dict.fromkeys(each for each in found if each is not None))
+    if len(kept) > _MOST_IDENTIFIERS:
+        what = f"{place} holds more than {_MOST_IDENTIFIERS} identifiers"
+        raise group.invalid(place, what, Condition.APPLICATION_INTERNAL)
     if not kept:
         raise group.invalid(
             place,

@@ -65,6 +65,7 @@ _PRIORITIES = {
     "R": "routine",
     "ROUTINE": "routine",
 }
+_MOST_PROCEDURES = 256
 # HL7 table 0074, diagnostic service section, where it is not the DICOM word; RAD alone names no modality.
 _MODALITIES = {"NMR": "MR", "NMS": "NM", "RUS": "US", "OUS": "US", "VUS": "US", "CUS": "US", "RAD": ""}
 
@@ -84,6 +85,9 @@ def _requests(message: Message) -> list[OrderRequest]:
     groups = message.groups("ORC", "OBR")
     if not groups:
         raise message.invalid("ORC-1", "there is no ORC segment", Condition.SEGMENT_SEQUENCE)
+    if len(groups) + len(message.segments("IPC")) > _MOST_PROCEDURES:
+        what = f"the message orders more than {_MOST_PROCEDURES} procedures"
+        raise message.invalid("ORC-1", what, Condition.APPLICATION_INTERNAL, "send several messages")
     found: list[OrderRequest] = []
     common = groups[0]
     for group in groups:

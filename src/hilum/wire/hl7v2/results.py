@@ -37,6 +37,7 @@ _NARRATIVE_TYPES = frozenset({"TX", "FT", ""})
 _CODED_TYPES = frozenset({"CE", "CWE", "CNE", "CF"})
 # OBX-11 (HL7 table 0085): deleted, posted in error. What they say does not hold.
 _WITHDRAWN = frozenset({"D", "W"})
+_MOST_REPORTS = 256
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+")
 # ED.2 (HL7 table 0191) to the type of a media type, where it is not one.
 _MEDIA_TYPES = {
@@ -53,6 +54,9 @@ _TOKEN = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 
 def report_requests(message: Message) -> tuple[ReportRequest, ...]:
     """Read one report for each OBR; those that name the same order are parts of one report."""
+    if len(message.segments("OBR")) > _MOST_REPORTS:
+        what = f"the message holds more than {_MOST_REPORTS} reports"
+        raise message.invalid("OBR-4", what, Condition.APPLICATION_INTERNAL, "send several messages")
     found: list[ReportRequest] = []
     for patient in message.groups("PID") or [message]:
         statement = patient_statement(patient)
