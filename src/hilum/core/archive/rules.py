@@ -17,6 +17,7 @@ KEYS: Mapping[str, Level] = {
     "study_date_time": Level.STUDY,
     "study_id": Level.STUDY,
     "accession_number": Level.STUDY,
+    "issuer_of_accession_number": Level.STUDY,
     "study_description": Level.STUDY,
     "referring_physician_name": Level.STUDY,
     "modalities_in_study": Level.STUDY,

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, and_, exists, func, select
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, and_, exists, func, select, true
 
-from hilum.core.archive.model import Found, Level, Match, Query
+from hilum.core.archive.model import AnyBetween, Between, Found, Level, Match, Query
 from hilum.core.archive.rules import KEYS
 from hilum.stores.sql.matching import is_universal, name_condition, text_condition
-from hilum.stores.sql.patients import WIDTH, columns_of, patient_record
+from hilum.stores.sql.orders import keys_of
+from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, series_of, study_of
 from hilum.stores.sql.schema import instances, patient_records, series, studies
 
@@ -117,6 +118,8 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
     conditions += [_condition(key, match, fuzzy=query.fuzzy) for key, match in matches.items()]
     if query.patient_root_key is not None:
         conditions.append(_root.c.key == query.patient_root_key)
+    conditions += [_root.c.key.in_(persons(one)) for one in query.patients]
+    conditions += [studies.c.order_key.in_(keys_of(one)) for one in query.orders]
     if query.updated_since is not None:
         conditions.append(_UPDATED[query.level] >= query.updated_since)
     if query.updated_before is not None:
@@ -145,10 +148,21 @@ def _condition(key: str, match: Match, *, fuzzy: bool) -> ColumnElement[bool]:
             return _in_some_series(text_condition(series.c.modality, match))
         case "sop_classes_in_study":
             return _in_some_instance(text_condition(instances.c.sop_class_uid, match))
+        case "study_date_time":
+            return _started(match)
         case _ if key in _PATIENT_COLUMNS:
             return text_condition(_PATIENT_COLUMNS[key], match)
         case _:
             return text_condition(_TABLES[KEYS[key]].c[key], match)
+
+
+def _started(match: Match) -> ColumnElement[bool]:
+    """Match date and time joined (PS3.4 C.2.2.2.5.4); the days stand as a range beside it, which the index serves."""
+    joined = text_condition(studies.c.study_date + studies.c.study_time, match)
+    ranges = match.ranges if isinstance(match, AnyBetween) else ()
+    days = [Between(one.low[:8], one.high[:8]) for one in ranges]
+    narrowed = text_condition(studies.c.study_date, AnyBetween(tuple(days))) if days else true()
+    return and_(studies.c.study_date != "", narrowed, joined)
 
 
 def _in_some_series(condition: ColumnElement[bool]) -> ColumnElement[bool]:

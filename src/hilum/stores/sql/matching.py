@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ColumnElement, and_, or_, true
 
-from hilum.core.archive.model import AnyOf, Between, Exact, Match, Wildcard
+from hilum.core.archive.model import AnyBetween, AnyOf, Between, Exact, Match, Wildcard
 from hilum.core.kernel.errors import Invalid
 from hilum.stores.sql.folding import folded, folded_name
 
@@ -28,9 +28,11 @@ def is_universal(match: Match) -> bool:
             return not pattern.strip("*")
         case Between(low, high):
             return not (low or high)
+        case AnyBetween(ranges):
+            return not ranges or any(is_universal(one) for one in ranges)
 
 
-def text_condition(column: Column[str], match: Match) -> ColumnElement[bool]:
+def text_condition(column: ColumnElement[str], match: Match) -> ColumnElement[bool]:
     """Return the condition that a text column matches."""
     match match:
         case Exact(value):
@@ -41,6 +43,13 @@ def text_condition(column: Column[str], match: Match) -> ColumnElement[bool]:
             return _like(column, pattern)
         case Between(low, high):
             return _between(column, low, high)
+        case AnyBetween(ranges):
+            return or_(*(_between(column, one.low, one.high) for one in ranges))
+
+
+def any_range(column: ColumnElement[str], ranges: tuple[tuple[str, str], ...]) -> ColumnElement[bool]:
+    """Return the condition that a text column lies in any of the ranges."""
+    return or_(*(_between(column, low, high) for low, high in ranges))
 
 
 def name_condition(column: Column[str], words: Column[str] | None, match: Match) -> ColumnElement[bool]:
@@ -56,6 +65,8 @@ def name_condition(column: Column[str], words: Column[str] | None, match: Match)
             return _any_group(column, folded_name(pattern))
         case Between(low, high):
             return _between(column, folded(low), folded(high))
+        case AnyBetween(ranges):
+            return or_(*(_between(column, folded(one.low), folded(one.high)) for one in ranges))
 
 
 def fuzzy_condition(words: Column[str], text: str) -> ColumnElement[bool]:
@@ -74,14 +85,14 @@ def _any_group(column: Column[str], pattern: str) -> ColumnElement[bool]:
     return or_(*first, _like(column, f"*={pattern}"), _like(column, f"*={pattern}=*"))
 
 
-def _like(column: Column[str], pattern: str) -> ColumnElement[bool]:
+def _like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     """Match * and ?; the literal start stands as a range beside it, which an index can serve."""
     like = column.like(_escaped(pattern).replace("*", "%").replace("?", "_"), escape=_ESCAPE)
     prefix = pattern.split("*")[0].split("?")[0]
     return and_(column >= prefix, column < prefix + _LAST, like) if prefix else like
 
 
-def _between(column: Column[str], low: str, high: str) -> ColumnElement[bool]:
+def _between(column: ColumnElement[str], low: str, high: str) -> ColumnElement[bool]:
     """Match a range, both ends inclusive; an empty column has no place in it.
 
     The upper end reaches over what it abbreviates: 2024 takes in 20241231, 12 takes in 125959.99.

@@ -1,10 +1,12 @@
 """Order and accession numbers: a value and an issuer in two columns, both NULL when the number is not given."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, or_
+from sqlalchemy import Column, ColumnElement, Table, Text, and_, false, or_, type_coerce
 
-from hilum.core.kernel.identifiers import Identifier
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
 
 NUMBERS = ("placer_order_number", "filler_order_number", "accession_number")
 
@@ -32,6 +34,42 @@ def identifier(value: str | None, issuer: str | None) -> Identifier | None:
 def any_number_is(table: Table, sought: Identifier) -> ColumnElement[bool]:
     """Return the condition that one of the numbers is this one; an empty issuer matches any."""
     return or_(*(is_number(table.c[name], table.c[f"{name}_issuer"], sought) for name in NUMBERS))
+
+
+def any_number_matches(
+    pairs: Iterable[tuple[ColumnElement[Any], ColumnElement[Any]]], sought: tuple[IdentifierMatch, ...]
+) -> ColumnElement[bool]:
+    """Return the condition that any of the (value, issuer) columns is any of these identifiers."""
+    return or_(*(_matches(value, issuer, one) for value, issuer in pairs for one in sought))
+
+
+def number_pairs(table: Table) -> list[tuple[Column[Any], Column[Any]]]:
+    """Return the value and issuer columns of the three numbers."""
+    return [(table.c[name], table.c[f"{name}_issuer"]) for name in NUMBERS]
+
+
+def any_code_is(column: ColumnElement[Any], sought: tuple[IdentifierMatch, ...]) -> ColumnElement[bool]:
+    """Return the condition that a `Coded` column is any of these codes, the coding scheme standing as issuer."""
+    kept = type_coerce(column, Text)
+    starts = [start for one in sought for start in _starts_of_code(one)]
+    return or_(false(), *(kept.startswith(start, autoescape=True) for start in starts))
+
+
+def _matches(
+    value: ColumnElement[Any], issuer: ColumnElement[Any], sought: IdentifierMatch
+) -> ColumnElement[bool]:
+    conditions = [value == sought.value] if sought.value else [value != ""]
+    if sought.issuer is not None:
+        conditions.append(issuer == sought.issuer)
+    return and_(*conditions)
+
+
+def _starts_of_code(sought: IdentifierMatch) -> list[str]:
+    """A code without a value is not looked for: a scheme alone says nothing."""
+    if not sought.value:
+        return []
+    parts = [sought.value] if sought.issuer is None else [sought.value, sought.issuer]
+    return [json.dumps(parts, ensure_ascii=False)[:-1] + ", "]
 
 
 def is_number(value: Column[Any], issuer: Column[Any], sought: Identifier) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.orders.model import (
@@ -19,8 +19,19 @@ from hilum.core.orders.model import (
 )
 from hilum.stores.sql import performed, worklist
 from hilum.stores.sql.folding import folded_name
-from hilum.stores.sql.numbers import NUMBERS, any_number_is, identifier, number_columns, number_row
+from hilum.stores.sql.matching import any_range
+from hilum.stores.sql.numbers import (
+    NUMBERS,
+    any_code_is,
+    any_number_is,
+    any_number_matches,
+    identifier,
+    number_columns,
+    number_pairs,
+    number_row,
+)
 from hilum.stores.sql.opened import Opened
+from hilum.stores.sql.patients import persons
 from hilum.stores.sql.schema import orders, patient_records
 from hilum.stores.sql.schema import scheduled_procedure_steps as steps
 
@@ -48,6 +59,16 @@ _STEPS = (
     .where(steps.c.order_key.in_(bindparam("keys", expanding=True)))
     .order_by(steps.c.key)
 )
+_PUBLIC_IDS = select(orders.c.key, orders.c.public_id).where(
+    orders.c.key.in_(bindparam("keys", expanding=True))
+)
+_FIRST_START = (
+    select(func.min(steps.c.start_date + steps.c.start_time))
+    .where(steps.c.order_key == orders.c.key, steps.c.start_date != "")
+    .correlate(orders)
+    .scalar_subquery()
+)
+"""When the first step of an order begins."""
 _ADD = orders.insert()
 _ADD_STEP = steps.insert()
 _CHANGED = (*_PLAIN, "status", *(column.name for column in number_columns(orders)))
@@ -104,6 +125,11 @@ class SqlOrders:
         """Return the order whose study has this UID."""
         return self._one(_BY_STUDY, {"at": study_instance_uid}) if study_instance_uid else None
 
+    def public_ids(self, keys: list[int]) -> dict[int, str]:
+        """Return the public ids of orders by their keys."""
+        rows = self._opened.connection.execute(_PUBLIC_IDS, {"keys": keys})
+        return {row.key: row.public_id for row in rows}
+
     def add(self, order: Order) -> Order:
         """Keep a new order and its steps (keys 0), and return it with its keys; raises Conflict."""
         added = self._opened.connection.execute(_ADD, _row(order)).inserted_primary_key
@@ -150,9 +176,7 @@ class SqlOrders:
         found = worklist.found(self._opened.connection, query)
         keys = list(dict.fromkeys(order_key for order_key, _, _ in found))
         known = {order.key: order for chunk in _chunks(keys) for order in self._by_keys(chunk)}
-        return [
-            WorklistItem(step_of(step), known[order_key], patient) for order_key, step, patient in found
-        ]
+        return [WorklistItem(step_of(step), known[order_key], patient) for order_key, step, patient in found]
 
     def performed(self, sop_instance_uid: str) -> PerformedProcedureStep | None:
         """Return one performed procedure step."""
@@ -191,9 +215,7 @@ class SqlOrders:
 def order_of(row: Sequence[Any], kept_steps: tuple[ScheduledProcedureStep, ...]) -> Order:
     """Return the order of a row of `ORDER`."""
     key, status, *others = row
-    numbers = {
-        name: identifier(others[2 * at], others[2 * at + 1]) for at, name in enumerate(NUMBERS)
-    }
+    numbers = {name: identifier(others[2 * at], others[2 * at + 1]) for at, name in enumerate(NUMBERS)}
     plain = dict(zip(_PLAIN, others[2 * len(NUMBERS) :], strict=True))
     return Order(key=key, status=OrderStatus(status), steps=kept_steps, **numbers, **plain)
 
@@ -222,9 +244,7 @@ def _conditions(query: OrderQuery) -> list[ColumnElement[bool]]:
     if query.identifier is not None:
         conditions.append(any_number_is(orders, query.identifier))
     if query.patient_root_key is not None:
-        of_person = select(patient_records.c.key).where(
-            patient_records.c.root_key == query.patient_root_key
-        )
+        of_person = select(patient_records.c.key).where(patient_records.c.root_key == query.patient_root_key)
         conditions.append(orders.c.patient_record_key.in_(of_person))
     if query.status:
         conditions.append(orders.c.status.in_([status.value for status in query.status]))
@@ -236,7 +256,27 @@ def _conditions(query: OrderQuery) -> list[ColumnElement[bool]]:
             conditions.append(column >= since)
         if before is not None:
             conditions.append(column < before)
-    return conditions
+    return conditions + _any_of_conditions(query)
+
+
+def _any_of_conditions(query: OrderQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.public_ids:
+        conditions.append(orders.c.public_id.in_(query.public_ids))
+    if query.study_instance_uids:
+        conditions.append(orders.c.study_instance_uid.in_(query.study_instance_uids))
+    if query.identified_by:
+        conditions.append(any_number_matches(number_pairs(orders), query.identified_by))
+    if query.procedures:
+        conditions.append(any_code_is(orders.c.procedure, query.procedures))
+    if query.occurs:
+        conditions.append(any_range(_FIRST_START, query.occurs))
+    return conditions + [orders.c.patient_record_key.in_(persons(one)) for one in query.patients]
+
+
+def keys_of(query: OrderQuery) -> Select[Any]:
+    """Return the keys of the orders that a query finds."""
+    return select(orders.c.key).where(*_conditions(query)).correlate(None)
 
 
 def _chunks(keys: list[int]) -> Iterable[list[int]]:

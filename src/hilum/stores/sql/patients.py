@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, Table, bindparam, func, select, update
+from sqlalchemy import Alias, ColumnElement, Select, Table, bindparam, func, or_, select, update
 
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients.model import Demographics, PatientQuery, PatientRecord
 from hilum.stores.sql.folding import family_words, folded_name, given_words, name_words
-from hilum.stores.sql.matching import fuzzy_condition
+from hilum.stores.sql.matching import any_range, fuzzy_condition
+from hilum.stores.sql.numbers import any_number_matches
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.schema import patient_records as records
 
@@ -54,6 +55,17 @@ _LINKED = _RECORDS.where(records.c.root_key == bindparam("at")).order_by(
     records.c.key != bindparam("at"), records.c.key
 )
 _POINTING_AT = _RECORDS.where(records.c.survivor_key == bindparam("at")).order_by(records.c.key)
+_LINKED_TO = _RECORDS.where(records.c.root_key.in_(bindparam("keys", expanding=True))).order_by(
+    records.c.key != records.c.root_key, records.c.key
+)
+_pointing = records.alias("pointing")
+_any_record = records.alias("any_record")
+_of_person = records.alias("of_person")
+_SURVIVORS = (
+    select(_pointing.c.key, *columns_of(records))
+    .join_from(_pointing, records, records.c.key == _pointing.c.root_key)
+    .where(_pointing.c.key.in_(bindparam("keys", expanding=True)))
+)
 _NEXT_ISSUER = select(func.min(records.c.issuer)).where(records.c.issuer > bindparam("after"))
 _ADD = records.insert()
 _ROOT_ITSELF = update(records).where(records.c.key == bindparam("at")).values(root_key=records.c.key)
@@ -99,6 +111,21 @@ class SqlPatients:
     def linked(self, root_key: int) -> list[PatientRecord]:
         """Return the root and all records that point to it, root first."""
         return [patient_record(row) for row in self._opened.connection.execute(_LINKED, {"at": root_key})]
+
+    def linked_to(self, root_keys: list[int]) -> list[PatientRecord]:
+        """Return the roots and all records that point to any of them, roots first."""
+        rows = self._opened.connection.execute(_LINKED_TO, {"keys": root_keys})
+        return [patient_record(row) for row in rows]
+
+    def survivors(self, keys: list[int]) -> dict[int, PatientRecord]:
+        """Return the surviving record of each of the records, by the key of the record."""
+        rows = self._opened.connection.execute(_SURVIVORS, {"keys": keys})
+        return {key: patient_record(row) for key, *row in rows}
+
+    def touch(self, keys: list[int]) -> None:
+        """Note that the links of records changed: version + 1 and the transaction's time."""
+        for key in keys:
+            self._opened.connection.execute(_CHANGE, {"at": key, "now": self._opened.now})
 
     def pointing_at(self, key: int) -> list[PatientRecord]:
         """Return the records whose survivor pointer is this key."""
@@ -198,6 +225,34 @@ def _conditions(query: PatientQuery) -> list[ColumnElement[bool]]:
         conditions.append(records.c.updated >= query.updated_since)
     if query.updated_before is not None:
         conditions.append(records.c.updated < query.updated_before)
-    if not query.include_merged:
+    if query.only_merged:
+        conditions.append(records.c.survivor_key.is_not(None))
+    elif not query.include_merged:
         conditions.append(records.c.survivor_key.is_(None))
+    return conditions + _any_of_conditions(query)
+
+
+def _any_of_conditions(query: PatientQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for column, values in ((records.c.public_id, query.public_ids), (records.c.sex, query.sexes)):
+        if values:
+            conditions.append(column.in_(values))
+    if query.born:
+        conditions.append(any_range(records.c.birth_date, query.born))
+    if query.identified_by:
+        conditions.append(_identified(query))
     return conditions
+
+
+def _identified(query: PatientQuery) -> ColumnElement[bool]:
+    """A survivor is also known by the identifiers of the records that point to it; a merged one only by its own."""
+    own = any_number_matches([(_any_record.c.value, _any_record.c.issuer)], query.identified_by)
+    roots = select(_any_record.c.root_key).where(own)
+    merged = select(_any_record.c.key).where(own)
+    return or_(records.c.key.in_(roots), records.c.key.in_(merged))
+
+
+def persons(query: PatientQuery) -> Select[Any]:
+    """Return the keys of all records of the persons of whom a query finds a record."""
+    roots = select(records.c.root_key).where(*_conditions(query)).correlate(None)
+    return select(_of_person.c.key).where(_of_person.c.root_key.in_(roots)).correlate(None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, update
 
 from hilum.core.kernel.codes import Code
 from hilum.core.kernel.identifiers import Identifier
@@ -16,11 +16,22 @@ from hilum.core.reports.model import (
     ReportQuery,
     ReportStatus,
 )
-from hilum.stores.sql.matching import text_condition
+from hilum.stores.sql.matching import any_range, text_condition
 from hilum.core.archive.model import Between
-from hilum.stores.sql.numbers import NUMBERS, any_number_is, identifier, is_number, number_columns, number_row
+from hilum.stores.sql.numbers import (
+    NUMBERS,
+    any_code_is,
+    any_number_is,
+    any_number_matches,
+    identifier,
+    is_number,
+    number_columns,
+    number_pairs,
+    number_row,
+)
 from hilum.stores.sql.opened import Opened
-from hilum.stores.sql.patients import WIDTH, columns_of, patient_record
+from hilum.stores.sql.orders import keys_of
+from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
 from hilum.stores.sql.schema import orders, patient_records, report_attachments, reports
 
 _NESTED = (*NUMBERS, "key", "identifier", "status", "observations", "attachments")
@@ -54,9 +65,7 @@ _SUPERSEDE = (
 _ADD = reports.insert()
 _ADD_ATTACHMENT = report_attachments.insert().inline()
 _ATTACHMENTS = (
-    select(
-        report_attachments.c.report_key, report_attachments.c.media_type, report_attachments.c.content
-    )
+    select(report_attachments.c.report_key, report_attachments.c.media_type, report_attachments.c.content)
     .where(report_attachments.c.report_key.in_(bindparam("keys", expanding=True)))
     .order_by(report_attachments.c.report_key, report_attachments.c.place)
 )
@@ -114,9 +123,7 @@ class SqlReports:
         rows = self._opened.connection.execute(statement).all()
         attachments = self._attachments([row[WIDTH + 1] for row in rows])
         return [
-            FiledReport(
-                _report(row[WIDTH + 1 :], attachments), patient_record(row[:WIDTH]), row[WIDTH] or ""
-            )
+            FiledReport(_report(row[WIDTH + 1 :], attachments), patient_record(row[:WIDTH]), row[WIDTH] or "")
             for row in rows
         ]
 
@@ -165,9 +172,7 @@ def _conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
         own = is_number(reports.c.value, reports.c.issuer, query.identifier)
         conditions.append(or_(own, any_number_is(reports, query.identifier)))
     if query.patient_root_key is not None:
-        of_person = select(patient_records.c.key).where(
-            patient_records.c.root_key == query.patient_root_key
-        )
+        of_person = select(patient_records.c.key).where(patient_records.c.root_key == query.patient_root_key)
         conditions.append(reports.c.patient_record_key.in_(of_person))
     for name in ("public_id", "study_instance_uid"):
         if getattr(query, name):
@@ -182,4 +187,26 @@ def _conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
         conditions.append(reports.c.created >= query.updated_since)
     if query.updated_before is not None:
         conditions.append(reports.c.created < query.updated_before)
-    return conditions
+    return conditions + _any_of_conditions(query)
+
+
+def _any_of_conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for column, values in (
+        (reports.c.public_id, query.public_ids),
+        (reports.c.study_instance_uid, query.study_instance_uids),
+    ):
+        if values:
+            conditions.append(column.in_(values))
+    if query.identified_by:
+        pairs = [(reports.c.value, reports.c.issuer), *number_pairs(reports)]
+        conditions.append(any_number_matches(pairs, query.identified_by))
+    if query.codes:
+        conditions.append(any_code_is(reports.c.code, query.codes))
+    for column, ranges in ((reports.c.effective, query.observed), (reports.c.issued, query.reported)):
+        if ranges:
+            conditions.append(any_range(column, ranges))
+    if query.with_observations:
+        conditions.append(cast(reports.c.observations, Text) != "[]")
+    conditions += [reports.c.patient_record_key.in_(persons(one)) for one in query.patients]
+    return conditions + [reports.c.order_key.in_(keys_of(one)) for one in query.orders]
