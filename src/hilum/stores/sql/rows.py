@@ -10,7 +10,11 @@ from hilum.stores.sql.schema import instances, series, studies
 STUDY = tuple(studies.c[field.name] for field in fields(Study))
 SERIES = tuple(series.c[field.name] for field in fields(Series))
 INSTANCE = (
-    *(instances.c[field.name] for field in fields(Instance) if field.name not in ("blob", "source", "stored")),
+    *(
+        instances.c[field.name]
+        for field in fields(Instance)
+        if field.name not in ("blob", "source", "stored")
+    ),
     instances.c.digest,
     instances.c.size,
     instances.c.source,
