@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import HilumError
@@ -40,7 +40,7 @@ def http_app(hub: Hub, doors: Sequence[Door], trusted_proxies: Sequence[str] = (
     """Join the doors, health and figures, and the paths of the contract that are not built yet."""
     metrics = Metrics(hub)
     proxies = Proxies.of(trusted_proxies)
-    mounts = [_mounted(door) for door in sorted(doors, key=lambda door: -len(door.path))]
+    mounts = [route for door in sorted(doors, key=lambda door: -len(door.path)) for route in _mounted(door)]
     return Starlette(
         routes=[*health_routes(hub, metrics), *_not_built("/oauth"), *_not_built("/portal"), *mounts],
         middleware=[Middleware(Frame, proxies, metrics)],
@@ -65,9 +65,24 @@ def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     )
 
 
-def _mounted(door: Door) -> Mount:
+def _mounted(door: Door) -> list[BaseRoute]:
     router = Router(list(door.routes), redirect_slashes=False)
-    return Mount(door.path, app=DoorFrame(BodyLimit(router, door.largest_body), door.name, door.say))
+    app = DoorFrame(BodyLimit(router, door.largest_body), door.name, door.say)
+    mount = Mount(door.path, app=app)
+    return [Route(door.path, _WithoutSlash(app, door.path)), mount] if door.path else [mount]
+
+
+class _WithoutSlash:
+    """The very path of a door, as in `/wado?...` and `POST /fhir`: its route `/`, which a mount knows with a slash only."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self.app = app
+        self.path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as below the mount."""
+        root_path = scope.get("root_path", "") + self.path
+        await self.app({**scope, "path": scope["path"] + "/", "root_path": root_path}, receive, send)
 
 
 def _worded(request: Request, error: Exception) -> Response:

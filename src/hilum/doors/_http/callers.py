@@ -38,7 +38,7 @@ async def admission_of(request: Request, hub: Hub) -> Admission:
     kind, _, secret = request.headers.get("authorization", "").partition(" ")
     if kind:
         return Admission(await _by_token(request, hub, kind, secret.strip()))
-    _demand_own_page(request)
+    demand_own_page(request)
     cookie = request.cookies.get(cookie_name(request), "")
     if cookie:
         admission = await _by_session(request, hub, cookie)
@@ -100,7 +100,7 @@ async def _nobody(request: Request, hub: Hub) -> Caller:
     return caller
 
 
-def _demand_own_page(request: Request) -> None:
+def demand_own_page(request: Request) -> None:
     """Refuse a change that another site's page sends (Fetch Metadata, Origin: RFC 6454 7)."""
     if request.method in SAFE_METHODS:
         return
