@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from hilum.core.archive.model import Blob
@@ -17,7 +18,7 @@ from hilum.stores.objects.spooling import SpoolFile, make_spool_folder
 class LocalSpool:
     """Core's `Spool` on a local file."""
 
-    def __init__(self, root: str, folder: str) -> None:
+    def __init__(self, root: Path, folder: Path) -> None:
         """Create the temporary file; raises Busy."""
         self._root = root
         self._file = SpoolFile(folder)
@@ -49,10 +50,10 @@ class LocalSpool:
         self._file.close(remove=not self._kept)
 
     def _move(self, digest: str) -> None:
-        target = os.path.join(self._root, address(digest))
+        target = self._root / address(digest)
         try:
-            os.rename(self._file.path, target)
-            _sync_folder(os.path.dirname(target))
+            self._file.path.rename(target)
+            _sync_folder(target.parent)
         except OSError as error:
             raise busy(error) from None
 
@@ -62,8 +63,8 @@ class LocalObjects:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         """Make the folders, and remove what a crash left; raises Busy."""
-        self._root = os.path.abspath(os.fspath(root))
-        self._spools = os.path.join(self._root, "spool")
+        self._root = Path(root).absolute()
+        self._spools = self._root / "spool"
         try:
             _make_folders(self._root)
             make_spool_folder(self._spools)
@@ -77,7 +78,7 @@ class LocalObjects:
     def open(self, digest: str) -> BinaryIO:
         """Return a seekable reader of a blob; raises NotFound."""
         try:
-            return open(self._path(digest), "rb")  # noqa: SIM115  # the caller closes it
+            return self._path(digest).open("rb")
         except FileNotFoundError:
             raise NotFound("no such blob", next_step="run `hilum doctor`") from None
         except OSError as error:
@@ -85,14 +86,14 @@ class LocalObjects:
 
     def contains(self, digest: str) -> bool:
         """Tell whether a blob is kept."""
-        return os.path.exists(self._path(digest))
+        return self._path(digest).exists()
 
     def remove(self, digest: str, written_before: datetime | None = None) -> None:
         """Remove a blob that no row refers to; harmless when it is gone, or was written again since."""
         path = self._path(digest)
         try:
-            if written_before is None or os.stat(path).st_mtime < written_before.timestamp():
-                os.unlink(path)
+            if written_before is None or path.stat().st_mtime < written_before.timestamp():
+                path.unlink()
         except FileNotFoundError:
             """Gone already."""
         except OSError as error:
@@ -115,31 +116,30 @@ class LocalObjects:
             reader.read()
         self.remove(blob.digest)
 
-    def _path(self, digest: str) -> str:
-        return os.path.join(self._root, address(digest))
+    def _path(self, digest: str) -> Path:
+        return self._root / address(digest)
 
     def _blobs(self) -> Iterator[os.DirEntry[str]]:
         for name in _FOLDERS:
-            with suppress(FileNotFoundError), os.scandir(os.path.join(self._root, name)) as entries:
+            with suppress(FileNotFoundError), os.scandir(self._root / name) as entries:
                 yield from (entry for entry in entries if is_digest(entry.name))
 
 
 _FOLDERS = tuple(f"{number:02x}" for number in range(256))
 
 
-def _make_folders(root: str) -> None:
+def _make_folders(root: Path) -> None:
     """Make what is missing and sync it once: after that, only the folder of a blob changes."""
-    os.makedirs(root, mode=0o700, exist_ok=True)
-    missing = set(_FOLDERS) - set(os.listdir(root))
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = set(_FOLDERS) - {path.name for path in root.iterdir()}
     for name in missing:
-        with suppress(FileExistsError):
-            os.mkdir(os.path.join(root, name), mode=0o700)
+        (root / name).mkdir(mode=0o700, exist_ok=True)
     if missing:
         _sync_folder(root)
-        _sync_folder(os.path.dirname(root))
+        _sync_folder(root.parent)
 
 
-def _sync_folder(path: str) -> None:
+def _sync_folder(path: Path) -> None:
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

@@ -34,7 +34,7 @@ class RemoteObjects:
     def __init__(self, url: str, spool_dir: str | os.PathLike[str]) -> None:
         """Make the folder of spools, and remove what a crash left there; raises Busy."""
         self._url = url
-        self._spools = os.fspath(spool_dir)
+        self._spools = Path(spool_dir)
         self._client: Any = None
         self._lock = threading.Lock()
         try:
@@ -92,12 +92,12 @@ class RemoteObjects:
             reader.read()
         self.remove(blob.digest)
 
-    def put(self, path: str, digest: str) -> None:
+    def put(self, path: Path, digest: str) -> None:
         """Upload a spooled file, unless the same bytes came lately; raises Busy."""
         target = address(digest)
         if not self._is_fresh(target):
             with _answering():
-                obstore.put(self.client(), target, Path(path))
+                obstore.put(self.client(), target, path)
 
     def get(self, path: str, start: int, length: int) -> bytes:
         """Return a range of a blob; raises Busy."""
@@ -130,7 +130,7 @@ class RemoteObjects:
 class RemoteSpool:
     """Core's `Spool` on a local file that is uploaded when it is kept."""
 
-    def __init__(self, store: RemoteObjects, folder: str) -> None:
+    def __init__(self, store: RemoteObjects, folder: Path) -> None:
         """Create the temporary file; raises Busy."""
         self._store = store
         self._file = SpoolFile(folder)

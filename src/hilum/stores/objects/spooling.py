@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from hilum.stores.objects.failing import busy
 
@@ -19,9 +20,9 @@ _YOUNGEST_STALE = 60.0
 class SpoolFile:
     """An open temporary file, locked while it is ours, and the SHA-256 of what was written so far."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: Path) -> None:
         """Create the file; raises Busy."""
-        self.path = os.path.join(folder, secrets.token_hex(16))
+        self.path = folder / secrets.token_hex(16)
         self._gathered = bytearray()
         self._written = 0
         self._hash = hashlib.sha256()
@@ -76,8 +77,7 @@ class SpoolFile:
         self._closed = True
         os.close(self._file)
         if remove:
-            with suppress(FileNotFoundError):
-                os.unlink(self.path)
+            self.path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if self._gathered:
@@ -95,21 +95,21 @@ class SpoolFile:
         self._written += len(chunk)
 
 
-def make_spool_folder(folder: str) -> None:
+def make_spool_folder(folder: Path) -> None:
     """Make the folder of temporary files, and remove those that a crash left: nobody holds their lock."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = time.time() - _YOUNGEST_STALE
     for entry in os.scandir(folder):
         with suppress(FileNotFoundError):
             if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < before:
-                _remove_if_unlocked(entry.path)
+                _remove_if_unlocked(Path(entry.path))
 
 
-def _remove_if_unlocked(path: str) -> None:
+def _remove_if_unlocked(path: Path) -> None:
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
+        path.unlink()
     except BlockingIOError:
         """Another process writes to it."""
     finally:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, literal_column, select, update
 
 from hilum.core.archive.model import (
     Blob,
@@ -23,7 +24,7 @@ from hilum.core.archive.model import (
 from hilum.stores.sql import finding
 from hilum.stores.sql.folding import folded_name, name_words
 from hilum.stores.sql.opened import Opened
-from hilum.stores.sql.putting import put
+from hilum.stores.sql.putting import added, put
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, integer_of, series_of, study_of
 from hilum.stores.sql.schema import commitments, instances, series, stored_conflicts, studies
 
@@ -99,6 +100,14 @@ _ADD_CONFLICT = stored_conflicts.insert().inline()
 _COMMITMENT = select(*(commitments.c[field.name] for field in fields(Commitment))).where(
     commitments.c.transaction_uid == bindparam("uid")
 )
+_REQUESTED = (
+    select(commitments.c.transaction_uid)
+    .where(
+        commitments.c.state == literal_column(f"'{CommitmentState.REQUESTED.value}'"),
+        commitments.c.created < bindparam("before"),
+    )
+    .order_by(commitments.c.created)
+)
 _STORED_CLASSES = select(instances.c.sop_instance_uid, instances.c.sop_class_uid, instances.c.digest).where(
     instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True))
 )
@@ -160,7 +169,7 @@ class SqlArchive:
             "created": self._opened.now,
             "updated": self._opened.now,
         }
-        return self._add(_ADD_STUDY, row)
+        return added(self._opened.connection, _ADD_STUDY, row)
 
     def add_series(self, header: Header, study_key: int) -> int:
         """Keep a new series, count it on its study, join its modality there, and return its key.
@@ -176,7 +185,7 @@ class SqlArchive:
             "created": now,
             "updated": now,
         }
-        key = self._add(_ADD_SERIES, row)
+        key = added(connection, _ADD_SERIES, row)
         joined = tuple(sorted({*modalities, header.modality} - {""}))
         connection.execute(_COUNT_SERIES, {"at": study_key, "joined": joined, "now": now})
         return key
@@ -191,7 +200,7 @@ class SqlArchive:
         row["size"] = blob.size
         row["source"] = source
         row["stored"] = now
-        key = self._add(_ADD_INSTANCE, row)
+        key = added(connection, _ADD_INSTANCE, row)
         connection.execute(_COUNT_IN_SERIES, {"at": series_key, "now": now})
         connection.execute(_COUNT_IN_STUDY, {"at": study_key, "now": now})
         return key
@@ -245,6 +254,10 @@ class SqlArchive:
             uid, peer, ae_title, _references(committed), _references(failed), CommitmentState(state), created
         )
 
+    def commitments_requested(self, before: datetime) -> list[str]:
+        """Return transaction UIDs of commitments still in state REQUESTED that were asked for before a moment."""
+        return list(self._opened.connection.execute(_REQUESTED, {"before": before}).scalars())
+
     def stored_classes(self, sop_instance_uids: list[str]) -> dict[str, tuple[str, str]]:
         """Return SOP Class UID and digest of those of the instances that are kept."""
         return {
@@ -268,10 +281,6 @@ class SqlArchive:
         names = ("studies", "series", "instances", "octets", "conflicts")
         counted = (int(self._opened.connection.execute(total).scalar_one()) for total in _TOTALS)
         return dict(zip(names, counted, strict=True))
-
-    def _add(self, adding: Any, row: dict[str, Any]) -> int:
-        key: int = self._opened.connection.execute(adding, row).inserted_primary_key[0]
-        return key
 
 
 def _conflict(row: Sequence[Any]) -> StoredConflict:

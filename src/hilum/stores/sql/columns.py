@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.engine import Dialect
@@ -66,7 +65,7 @@ class Coded(TypeDecorator[Code]):
         code = value or NO_CODE
         return json.dumps([code.value, code.scheme, code.meaning], ensure_ascii=False)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Code:
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Code:
         """Return the concept."""
         del dialect
         return Code(*json.loads(value)) if value else NO_CODE

@@ -88,7 +88,7 @@ def _any_group(column: Column[str], pattern: str) -> ColumnElement[bool]:
 def _like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     """Match * and ?; the literal start stands as a range beside it, which an index can serve."""
     like = column.like(_escaped(pattern).replace("*", "%").replace("?", "_"), escape=_ESCAPE)
-    prefix = pattern.split("*")[0].split("?")[0]
+    prefix = pattern.replace("?", "*").partition("*")[0]
     return and_(column >= prefix, column < prefix + _LAST, like) if prefix else like
 
 

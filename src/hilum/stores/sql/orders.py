@@ -32,6 +32,7 @@ from hilum.stores.sql.numbers import (
 )
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.patients import persons
+from hilum.stores.sql.putting import added
 from hilum.stores.sql.schema import orders, patient_records
 from hilum.stores.sql.schema import scheduled_procedure_steps as steps
 
@@ -132,8 +133,7 @@ class SqlOrders:
 
     def add(self, order: Order) -> Order:
         """Keep a new order and its steps (keys 0), and return it with its keys; raises Conflict."""
-        added = self._opened.connection.execute(_ADD, _row(order)).inserted_primary_key
-        key: int = added[0]
+        key = added(self._opened.connection, _ADD, _row(order))
         kept = tuple(replace(step, key=self._add_step(key, step)) for step in order.steps)
         return replace(order, key=key, steps=kept)
 
@@ -190,7 +190,7 @@ class SqlOrders:
         """Return the performed procedure steps that name a study."""
         return performed.of_study(self._opened.connection, study_instance_uid)
 
-    def _one(self, statement: Any, sought: dict[str, Any]) -> Order | None:
+    def _one(self, statement: Select[Any], sought: dict[str, Any]) -> Order | None:
         found = self._with_steps(self._opened.connection.execute(statement, sought).all())
         return found[0] if found else None
 
@@ -206,16 +206,15 @@ class SqlOrders:
         return [order_of(row, tuple(steps_of[row[0]])) for row in rows]
 
     def _add_step(self, order_key: int, step: ScheduledProcedureStep) -> int:
-        row = _step_row(step) | {"order_key": order_key}
-        added = self._opened.connection.execute(_ADD_STEP, row).inserted_primary_key
-        key: int = added[0]
-        return key
+        return added(self._opened.connection, _ADD_STEP, _step_row(step) | {"order_key": order_key})
 
 
 def order_of(row: Sequence[Any], kept_steps: tuple[ScheduledProcedureStep, ...]) -> Order:
     """Return the order of a row of `ORDER`."""
     key, status, *others = row
-    numbers = {name: identifier(others[2 * at], others[2 * at + 1]) for at, name in enumerate(NUMBERS)}
+    numbers: dict[str, Any] = {
+        name: identifier(others[2 * at], others[2 * at + 1]) for at, name in enumerate(NUMBERS)
+    }
     plain = dict(zip(_PLAIN, others[2 * len(NUMBERS) :], strict=True))
     return Order(key=key, status=OrderStatus(status), steps=kept_steps, **numbers, **plain)
 
@@ -223,7 +222,7 @@ def order_of(row: Sequence[Any], kept_steps: tuple[ScheduledProcedureStep, ...])
 def step_of(row: Sequence[Any]) -> ScheduledProcedureStep:
     """Return the step of a row of `STEP`."""
     *front, status = row
-    return ScheduledProcedureStep(*front, StepStatus(status))
+    return ScheduledProcedureStep(*[*front, StepStatus(status)])
 
 
 def _row(order: Order) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, Select, Table, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, or_, select, update
 
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients.model import Demographics, PatientQuery, PatientRecord
@@ -12,6 +12,7 @@ from hilum.stores.sql.folding import family_words, folded_name, given_words, nam
 from hilum.stores.sql.matching import any_range, fuzzy_condition
 from hilum.stores.sql.numbers import any_number_matches
 from hilum.stores.sql.opened import Opened
+from hilum.stores.sql.putting import added
 from hilum.stores.sql.schema import patient_records as records
 
 _DEMOGRAPHICS = tuple(field.name for field in fields(Demographics))
@@ -32,7 +33,7 @@ WIDTH = len(_NAMES)
 """How many columns a record takes in a row."""
 
 
-def columns_of(table: Table | Alias) -> list[ColumnElement[Any]]:
+def columns_of(table: FromClause) -> list[ColumnElement[Any]]:
     """Return the columns that `patient_record` reads, of the table or an alias of it."""
     return [table.c[name] for name in _NAMES]
 
@@ -144,8 +145,7 @@ class SqlPatients:
         row |= {"value": record.identifier.value, "issuer": record.identifier.issuer, "root_key": 0}
         row |= {"created": record.created, "updated": record.updated}
         row |= _described(record.demographics, authoritative=record.authoritative)
-        added = self._opened.connection.execute(_ADD, row).inserted_primary_key
-        key: int = added[0]
+        key = added(self._opened.connection, _ADD, row)
         self._opened.connection.execute(_ROOT_ITSELF, {"at": key})
         return replace(record, key=key, root_key=key)
 
@@ -218,9 +218,11 @@ def _conditions(query: PatientQuery) -> list[ColumnElement[bool]]:
     ):
         if text:
             conditions.append(fuzzy_condition(words, text))
-    for name in ("birth_date", "sex", "public_id"):
-        if getattr(query, name):
-            conditions.append(records.c[name] == getattr(query, name))
+    conditions += [
+        records.c[name] == getattr(query, name)
+        for name in ("birth_date", "sex", "public_id")
+        if getattr(query, name)
+    ]
     if query.updated_since is not None:
         conditions.append(records.c.updated >= query.updated_since)
     if query.updated_before is not None:

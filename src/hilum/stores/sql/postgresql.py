@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, text
@@ -20,7 +20,7 @@ _MOST_TRIES = 10
 _LONGEST_PAUSE = 0.02
 _POLL_SECONDS = 0.5
 _NOTIFY = text("SELECT pg_notify('hilum', '')")
-_CONNECT = {
+_CONNECT: dict[str, Any] = {
     "application_name": "hilum",
     "connect_timeout": 5,
     "keepalives_idle": 10,

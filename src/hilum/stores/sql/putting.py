@@ -1,10 +1,18 @@
-"""Add or replace one row by its primary key, in words that both databases know."""
+"""Add rows, and replace one by its primary key, in words that both databases know."""
 
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, update
+
+
+def added(connection: Connection, adding: Insert, row: Mapping[str, Any]) -> int:
+    """Add a row and return the key that the database gave it."""
+    keys = connection.execute(adding, row).inserted_primary_key
+    if keys is None:
+        raise TypeError("an insert of one row returns its key")
+    return int(keys[0])
 
 
 def put(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:

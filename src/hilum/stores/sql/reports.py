@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, or_, select, update
 
+from hilum.core.archive.model import Between
 from hilum.core.kernel.codes import Code
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.reports.model import (
@@ -17,7 +18,6 @@ from hilum.core.reports.model import (
     ReportStatus,
 )
 from hilum.stores.sql.matching import any_range, text_condition
-from hilum.core.archive.model import Between
 from hilum.stores.sql.numbers import (
     NUMBERS,
     any_code_is,
@@ -32,6 +32,7 @@ from hilum.stores.sql.numbers import (
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.orders import keys_of
 from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
+from hilum.stores.sql.putting import added
 from hilum.stores.sql.schema import orders, patient_records, report_attachments, reports
 
 _NESTED = (*NUMBERS, "key", "identifier", "status", "observations", "attachments")
@@ -94,8 +95,7 @@ class SqlReports:
         """Keep a new version (its key 0) and return it with its key; raises Conflict when it is there."""
         connection, number = self._opened.connection, report.identifier
         connection.execute(_SUPERSEDE, {"at": number.value, "by": number.issuer})
-        added = connection.execute(_ADD, _row(report)).inserted_primary_key
-        key: int = added[0]
+        key = added(connection, _ADD, _row(report))
         rows = [
             {"report_key": key, "place": place, "media_type": one.media_type, "content": one.content}
             for place, one in enumerate(report.attachments)
@@ -119,7 +119,7 @@ class SqlReports:
         counted = select(func.count()).select_from(reports).where(*_conditions(query))
         return int(self._opened.connection.execute(counted).scalar_one())
 
-    def _filed(self, statement: Any) -> list[FiledReport]:
+    def _filed(self, statement: Select[Any]) -> list[FiledReport]:
         rows = self._opened.connection.execute(statement).all()
         attachments = self._attachments([row[WIDTH + 1] for row in rows])
         return [
@@ -148,7 +148,9 @@ def _row(report: Report) -> dict[str, Any]:
 
 def _report(row: Sequence[Any], attachments: dict[int, list[Attachment]]) -> Report:
     key, status, observations, value, issuer, *others = row
-    numbers = {name: identifier(others[2 * at], others[2 * at + 1]) for at, name in enumerate(NUMBERS)}
+    numbers: dict[str, Any] = {
+        name: identifier(others[2 * at], others[2 * at + 1]) for at, name in enumerate(NUMBERS)
+    }
     plain = dict(zip(_PLAIN, others[2 * len(NUMBERS) :], strict=True))
     return Report(
         key=key,
@@ -174,9 +176,11 @@ def _conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
     if query.patient_root_key is not None:
         of_person = select(patient_records.c.key).where(patient_records.c.root_key == query.patient_root_key)
         conditions.append(reports.c.patient_record_key.in_(of_person))
-    for name in ("public_id", "study_instance_uid"):
-        if getattr(query, name):
-            conditions.append(reports.c[name] == getattr(query, name))
+    conditions += [
+        reports.c[name] == getattr(query, name)
+        for name in ("public_id", "study_instance_uid")
+        if getattr(query, name)
+    ]
     if query.order_key is not None:
         conditions.append(reports.c.order_key == query.order_key)
     if query.status:

@@ -224,4 +224,4 @@ def _delivery(row: Sequence[Any]) -> Delivery:
 
 def _attempt(row: Sequence[Any]) -> Attempt:
     *front, verdict, code, text = row
-    return Attempt(*front, Verdict(verdict), code, text)
+    return Attempt(*[*front, Verdict(verdict), code, text])

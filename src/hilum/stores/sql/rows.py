@@ -35,7 +35,7 @@ def series_of(row: Sequence[Any]) -> Series:
 def instance_of(row: Sequence[Any]) -> Instance:
     """Return the instance of a row of `INSTANCE`."""
     *front, digest, size, source, stored = row
-    return Instance(*front, Blob(digest, size), source, stored)
+    return Instance(*[*front, Blob(digest, size), source, stored])
 
 
 def integer_of(text: str) -> int:

@@ -252,6 +252,8 @@ commitments = Table(
     *_moments("created"),
 )
 
+_where("ix_commitments_requested", commitments, ("created",), "state = 'requested'")
+
 # Reports
 
 reports = Table(

@@ -12,7 +12,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 WORDS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915  # one statement a table or index
     """Make every table."""
     op.create_table(
         "audit_entries",
@@ -41,6 +41,14 @@ def upgrade() -> None:
         sa.Column("state", WORDS, nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("transaction_uid", name=op.f("pk_commitments")),
+    )
+    op.create_index(
+        "ix_commitments_requested",
+        "commitments",
+        ["created"],
+        unique=False,
+        sqlite_where=sa.text("state = 'requested'"),
+        postgresql_where=sa.text("state = 'requested'"),
     )
     op.create_table(
         "deliveries",
