@@ -455,7 +455,7 @@ class Hub:
         referenced = self._database.read(lambda tx: tx.archive.referenced(digests))
         lonely = [digest for digest in digests if digest not in referenced]
         for digest in lonely:
-            self._objects.remove(digest)
+            self._objects.remove(digest, before)
         return len(lonely)
 
     def check(self) -> None:

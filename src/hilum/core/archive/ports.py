@@ -49,8 +49,8 @@ class Objects(Protocol):
     def contains(self, digest: str) -> bool:
         """Tell whether a blob is kept."""
 
-    def remove(self, digest: str) -> None:
-        """Remove a blob that no row refers to; harmless when it is gone."""
+    def remove(self, digest: str, written_before: datetime | None = None) -> None:
+        """Remove a blob that no row refers to; harmless when it is gone, or was written again since that moment."""
 
     def digests(self, older_than: datetime) -> list[str]:
         """Return the digests of blobs written before a moment, for the sweep."""
