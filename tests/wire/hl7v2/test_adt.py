@@ -186,6 +186,9 @@ def test_the_sex_is_a_dicom_word(pid_8: str, expected: str) -> None:
             Condition.REQUIRED_FIELD_MISSING,
         ),
         (["PID|1||" + "1" * 65], "A08", "longer than 64", "PID^1^3", Condition.DATA_TYPE),
+        (["PID|1||1^^^" + "A" * 200], "A08", "longer than 199", "PID^1^3", Condition.DATA_TYPE),
+        (["PID|1||1||" + "n" * 300], "A08", "PID-5 is longer than", "PID^1^5", Condition.DATA_TYPE),
+        (["PID|1||1||" + "n" * 70_000], "A08", "longer than 65536", "PID", Condition.APPLICATION_INTERNAL),
     ],
 )
 def test_what_is_missing_is_named_with_its_place(

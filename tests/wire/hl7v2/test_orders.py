@@ -207,6 +207,7 @@ def test_a_status_change_states_the_status(status: str, expected: OrderStatus | 
         (["ORC||P1"], "ORC-1 is empty", "ORC^1^1", Condition.REQUIRED_FIELD_MISSING),
         ([_obr(f2="P1")], "ORC-1 is empty", "ORC^1^1", Condition.REQUIRED_FIELD_MISSING),
         (["ORC|NW|P1", "ORC|QQ|P2"], "'QQ' is not supported", "ORC^2^1", Condition.TABLE_VALUE_NOT_FOUND),
+        (["ORC|NW|" + "1" * 200], "longer than 199", "ORC^1^2", Condition.DATA_TYPE),
         (["ORC|NW"], "neither placer nor filler", "ORC^1^2", Condition.REQUIRED_FIELD_MISSING),
         (["ORC|NW|P1", _obr(f4="X"), "ZDS|1.2.x"], "not a UID", "ZDS^1^1^1^1", Condition.DATA_TYPE),
         (["ORC|NW|P1", _obr(f4="X"), "ZDS|../../etc"], "not a UID", "ZDS^1^1^1^1", Condition.DATA_TYPE),

@@ -72,7 +72,7 @@ def identifiers(group: Group, place: str) -> tuple[Identifier, ...]:
 
 def _demographics(group: Group) -> Demographics:
     return Demographics(
-        name=datatypes.patient_name(group.repetitions("PID-5")),
+        name=datatypes.patient_name(group, "PID-5"),
         birth_date=datatypes.day_and_time(group, "PID-7.1")[0],
         sex=_SEX.get(group["PID-8.1"].strip().upper(), ""),
         address=_first([datatypes.address(each) for each in group.repetitions("PID-11")]),
@@ -93,5 +93,5 @@ def _merges(group: Group) -> list[tuple[PatientStatement, PatientStatement]]:
 
 
 def _retired(segment: Group) -> PatientStatement:
-    name = datatypes.patient_name(segment.repetitions("MRG-7"))
+    name = datatypes.patient_name(segment, "MRG-7")
     return PatientStatement(identifiers(segment, "MRG-1"), Demographics(name=name))

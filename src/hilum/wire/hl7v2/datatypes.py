@@ -1,7 +1,6 @@
 """Data types to core values and back: CX, EI, XPN, XCN, NDL, XAD, XTN, CWE, TS (HL7 2.5.1, chapter 2.A)."""
 
 import re
-from collections.abc import Sequence
 from datetime import date
 
 from hilum.core.kernel.codes import Code
@@ -11,7 +10,9 @@ from hilum.wire.hl7v2.compose import Components
 from hilum.wire.hl7v2.errors import Condition
 from hilum.wire.hl7v2.message import NULL, Group, Repetition
 
-_LONGEST_IDENTIFIER = 64  # LO, PS3.5 6.2: what is longer can never come back in an image
+_LONGEST_PATIENT_ID = 64  # LO, PS3.5 6.2: what is longer can never come back in an image
+_LONGEST_IDENTIFIER = 199  # EI.1 of version 2.7, and HD.2
+_LONGEST_NAME = 3 * 64 + 2  # three component groups of a PN, PS3.5 6.2
 _OID = re.compile(r"[0-2](\.[0-9]+)+")
 _MOMENT = re.compile(
     r"(?P<date>[0-9]{8})(?P<time>[0-9]{4}(?:[0-9]{2}(?:\.[0-9]{1,4})?)?|[0-9]{2})?(?:[+-][0-9]{4})?"
@@ -37,10 +38,10 @@ def patient_identifier(group: Group, place: str, found: Repetition) -> Identifie
     value = plain(found[1])
     if value in {"", NULL}:
         return None
-    if len(value) > _LONGEST_IDENTIFIER:
-        what = f"an identifier in {place} is longer than {_LONGEST_IDENTIFIER} characters"
-        raise group.invalid(place, what, Condition.DATA_TYPE)
-    return Identifier(value, issuer(found.subcomponent(4, 1), found.subcomponent(4, 2)))
+    _check_length(group, place, value, _LONGEST_PATIENT_ID)
+    authority = issuer(found.subcomponent(4, 1), found.subcomponent(4, 2))
+    _check_length(group, place, authority, _LONGEST_IDENTIFIER)
+    return Identifier(value, authority)
 
 
 def entity_identifier(group: Group, place: str) -> Identifier | None:
@@ -48,7 +49,14 @@ def entity_identifier(group: Group, place: str) -> Identifier | None:
     value = plain(group[f"{place}.1"])
     if value in {"", NULL}:
         return None
-    return Identifier(value, issuer(group[f"{place}.2"], group[f"{place}.3"]))
+    namespace = issuer(group[f"{place}.2"], group[f"{place}.3"])
+    _check_length(group, place, max(value, namespace, key=len), _LONGEST_IDENTIFIER)
+    return Identifier(value, namespace)
+
+
+def _check_length(group: Group, place: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise group.invalid(place, f"{place} is longer than {most} characters", Condition.DATA_TYPE)
 
 
 def code(group: Group, place: str, first: int = 1) -> Code:
@@ -63,14 +71,16 @@ def person_name(family: str, given: str, middle: str, suffix: str, prefix: str) 
     return "^".join("" if part == NULL else part for part in parts).rstrip("^")
 
 
-def patient_name(names: Sequence[Repetition]) -> str:
+def patient_name(group: Group, place: str) -> str:
     """XPN repetitions to one PN: legal name first; XPN.8 tells alphabetic, ideographic and phonetic forms apart."""
     forms = {"A": "", "I": "", "P": ""}
-    for found in sorted(names, key=lambda each: each[7] not in {"L", ""}):
+    for found in sorted(group.repetitions(place), key=lambda each: each[7] not in {"L", ""}):
         form = found[8] if found[8] in forms else "A"
         family = found.subcomponent(1, 1)
         forms[form] = forms[form] or person_name(family, found[2], found[3], found[4], found[5])
-    return "=".join(forms.values()).rstrip("=")
+    name = "=".join(forms.values()).rstrip("=")
+    _check_length(group, place, name, _LONGEST_NAME)
+    return name
 
 
 def physician(found: Repetition) -> str:

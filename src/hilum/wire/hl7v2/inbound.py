@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from hilum.core.exchange.model import Command, Envelope, FileReports, PlaceOrders
 from hilum.wire.hl7v2 import adt
 from hilum.wire.hl7v2.ack import Header
-from hilum.wire.hl7v2.errors import Condition
+from hilum.wire.hl7v2.errors import Condition, MessageInvalid
 from hilum.wire.hl7v2.message import Message
 from hilum.wire.hl7v2.orders import order_message
 from hilum.wire.hl7v2.results import report_requests
 
 _VERSION = re.compile(r"2(\.[0-9]){1,2}")
 _PROCESSING_IDS = frozenset({"P", "T", "D", ""})
+_LONGEST_SEGMENT = 64 * 1024
+_LONG_SEGMENTS = frozenset({"OBX", "NTE"})
 _ADT_EVENTS = adt.DEMOGRAPHIC_EVENTS | adt.MERGE_EVENTS
 _EVENTS: Mapping[str, frozenset[str]] = {
     "ADT": _ADT_EVENTS,
@@ -68,6 +70,7 @@ def command(message: Message) -> Command:
         "2.1 to 2.9",
     )
     message.require("MSH-10")
+    _check_lengths(message)
     return _READERS[kind](message, event)
 
 
@@ -82,6 +85,14 @@ def _check(message: Message, holds: object, place: str, condition: Condition, ac
     if not holds:
         text = message[place][:20].encode("ascii", "replace").decode()
         raise message.invalid(place, f"{place} {text!r} is not supported", condition, f"send {accepted}")
+
+
+def _check_lengths(message: Message) -> None:
+    """Only text and documents are long: whatever else is, is no name, number or code."""
+    for name, segment in zip(message.names, message.body.segments, strict=True):
+        if len(segment) > _LONGEST_SEGMENT and name not in _LONG_SEGMENTS:
+            what = f"a segment {name} is longer than {_LONGEST_SEGMENT} bytes"
+            raise MessageInvalid(what, location=name, condition=Condition.APPLICATION_INTERNAL)
 
 
 def envelope(raw: bytes, header: Header) -> Envelope:
