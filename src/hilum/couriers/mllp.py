@@ -16,6 +16,7 @@ from hilum.wire.hl7v2.report_message import Correspondents, report_message
 
 _CHUNK = 64 * 1024
 _STRANGE_ANSWERS = 16
+_ECHO_SECONDS = 5.0
 # What a peer says by these (HL7 table 0357) may pass; what it says by any other will be the same next time.
 _PASSING = frozenset({str(int(Condition.RECORD_LOCKED)), str(int(Condition.APPLICATION_INTERNAL))})
 
@@ -106,6 +107,15 @@ class MllpCourier:
         if found is None:
             raise ConnectionResetError("the peer closed the connection instead of acknowledging")
         return found
+
+
+def echo(peer: Peer) -> Receipt:
+    """Connect and leave: HL7 has no message that asks for nothing but an answer."""
+    try:
+        socket.create_connection((peer.host, peer.port), _ECHO_SECONDS).close()
+    except OSError as error:
+        return Receipt(Verdict.RETRY, "connection", _words(error, peer))
+    return Receipt(Verdict.ACCEPTED, "open", "the port is open; HL7 has no echo, so that is all that can be asked")
 
 
 def _is_silent(connection: socket.socket) -> bool:

@@ -19,25 +19,23 @@ def test_what_is_written_before_a_data_set_makes_a_file_that_pydicom_reads(
     whole = encode(instance)
     data_set_bytes = whole[read_file_meta(whole).data_set_offset :]
 
-    written = file_meta_bytes(CT, "1.2.3.4", EXPLICIT, "CT_ROOM") + data_set_bytes
+    written = file_meta_bytes(CT, "1.2.3.4", EXPLICIT) + data_set_bytes
 
     read = pydicom.dcmread(BytesIO(written))
     assert read.file_meta.TransferSyntaxUID == EXPLICIT
     assert read.file_meta.MediaStorageSOPInstanceUID == "1.2.3.4"
-    assert read.file_meta.SourceApplicationEntityTitle == "CT_ROOM"
+    assert "SourceApplicationEntityTitle" not in read.file_meta
     assert read.file_meta.FileMetaInformationVersion == b"\x00\x01"
     assert read.PatientID == "P1"
 
 
 @pytest.mark.parametrize("uid", ["1.2.3", "1.2.34"])
-@pytest.mark.parametrize("title", ["", "A", "AB"])
-def test_what_is_written_is_read_back_and_ends_where_the_data_set_begins(uid: str, title: str) -> None:
-    written = file_meta_bytes(CT, uid, EXPLICIT, title)
+def test_what_is_written_is_read_back_and_ends_where_the_data_set_begins(uid: str) -> None:
+    written = file_meta_bytes(CT, uid, EXPLICIT)
 
     meta = read_file_meta(written + b"\x08\x00\x05\x00CS\x00\x00")
 
     assert meta.media_storage_sop_instance_uid == uid
-    assert meta.source_ae_title == title
     assert meta.transfer_syntax_uid == EXPLICIT
     assert meta.data_set_offset == len(written)
 

@@ -21,11 +21,8 @@ from hilum.wire.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from hilum.wire.dicom.upper_layer.user_information import IMPLEMENTATION_CLASS_UID
 from hilum.wire.dicom.walker import Walker
-
-# Derived once from a random UUID (PS3.5 B.2); the version changes with what Hilum writes into files.
-IMPLEMENTATION_CLASS_UID = "2.25.191834607258390183450716293047561829354"
-IMPLEMENTATION_VERSION_NAME = "HILUM_0"
 
 _GROUP_LENGTH_HEAD = b"\x02\x00\x00\x00UL\x04\x00"
 _PREAMBLE_AND_PREFIX = bytes(128) + b"DICM"
@@ -48,18 +45,16 @@ class FileMeta:
     has_preamble: bool = True
 
 
-def file_meta_bytes(
-    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae_title: str = ""
-) -> bytes:
-    """Return preamble, prefix and group 0002, to be followed by the data set as it arrived."""
+def file_meta_bytes(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return preamble, prefix and group 0002, to be followed by the data set as it arrived.
+
+    It says nothing but what the data set decides, not even our version: equal data sets are equal objects (ADR 13).
+    """
     group = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01"
     group += _short(0x0002, b"UI", sop_class_uid)
     group += _short(0x0003, b"UI", sop_instance_uid)
     group += _short(0x0010, b"UI", transfer_syntax_uid)
     group += _short(0x0012, b"UI", IMPLEMENTATION_CLASS_UID)
-    group += _short(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME)
-    if source_ae_title:
-        group += _short(0x0016, b"AE", source_ae_title)
     return _PREAMBLE_AND_PREFIX + _GROUP_LENGTH_HEAD + pack("<I", len(group)) + group
 
 

@@ -1,0 +1,267 @@
+"""The front door: settings -> stores -> Hub -> doors, couriers, engine. Read this first.
+
+Nothing is decided here. What listens, what runs and what is joined to what stands on this page.
+"""
+
+import logging
+import os
+import random
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+import uvicorn
+
+from hilum.core.access import policy
+from hilum.core.access.model import Peer, PeerKind
+from hilum.core.hub import Hub
+from hilum.core.kernel.errors import Busy
+from hilum.core.routing.model import Receipt
+from hilum.core.routing.ports import Courier
+from hilum.couriers import dicomweb as dicomweb_courier
+from hilum.couriers import dimse as dimse_courier
+from hilum.couriers import fhir as fhir_courier
+from hilum.couriers import mllp as mllp_courier
+from hilum.couriers.dicomweb import DicomWebCourier
+from hilum.couriers.dimse import DimseCourier
+from hilum.couriers.mllp import MllpCourier
+from hilum.doors._http.app import http_app, server_config
+from hilum.doors.api.routes import api_door
+from hilum.doors.console.routes import console_door
+from hilum.doors.dicomweb import dicomweb_doors
+from hilum.doors.dimse.server import DimseServer
+from hilum.doors.fhir import fhir_door
+from hilum.doors.mllp.server import Bounds, MllpServer
+from hilum.engine.delivery import no_courier
+from hilum.engine.engine import Engine
+from hilum.engine.supervisor import Role, Supervisor
+from hilum.settings import Address, Settings
+from hilum.stores import sql
+from hilum.stores.objects import objects_from_url
+from hilum.stores.passwords import Argon2Passwords
+from hilum.stores.sql import Database
+from hilum.transport.dicom import Timers
+from hilum.wire.dicom.attributes import attribute_texts
+from hilum.wire.dicom.upper_layer.limits import Limits
+from hilum.wire.routes import rules_of
+
+FIRST_USER = "admin"
+
+
+def build_hub(settings: Settings, database: Database | None = None) -> Hub:
+    """Join the stores. Nothing is connected before its first use, so a process may fork before it."""
+    objects = objects_from_url(settings.objects_url, settings.data.folder / "spool")
+
+    def read_tags(digest: str, keywords: frozenset[str]) -> Mapping[str, str]:
+        with objects.open(digest) as file:
+            return attribute_texts(file, keywords)
+
+    return Hub(
+        database or Database(settings.database_url),
+        objects,
+        Argon2Passwords(),
+        read_tags,
+        open_to_all=settings.access.open,
+        default_issuer=settings.patients.default_issuer,
+    )
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to the schema of this version; raises Busy, and Conflict when it is newer."""
+    settings.data.folder.mkdir(parents=True, exist_ok=True)
+    sql.migrate(settings.database_url)
+
+
+def courier_for(settings: Settings, peer: Peer) -> Courier:
+    """Return the courier of a peer; raises Invalid for a kind that nothing is delivered to."""
+    match peer.kind:
+        case PeerKind.DICOM:
+            return DimseCourier(peer, settings.dicom.ae_title)
+        case PeerKind.MLLP:
+            return MllpCourier(peer)
+        case PeerKind.DICOMWEB:
+            return DicomWebCourier(peer)
+        case PeerKind.FHIR:
+            return no_courier(peer)
+
+
+def test_peer(settings: Settings, peer: Peer) -> Receipt:
+    """Speak to a peer without leaving anything there: C-ECHO, a connection, a small GET."""
+    match peer.kind:
+        case PeerKind.DICOM:
+            return dimse_courier.echo(peer, settings.dicom.ae_title)
+        case PeerKind.MLLP:
+            return mllp_courier.echo(peer)
+        case PeerKind.DICOMWEB:
+            return dicomweb_courier.echo(peer)
+        case PeerKind.FHIR:
+            return fhir_courier.echo(peer)
+
+
+def serve(settings: Settings) -> int:
+    """Migrate, bind, fork the roles, say where we are; return the exit code when told to stop."""
+    _start_log(settings)
+    migrate(settings)
+    listeners = {role: _bind(address) for role, address in _addresses(settings).items()}
+    link = _prepare(settings)
+    roles = {role: _role(role, settings, listeners.get(role)) for role in settings.server.roles}
+    return Supervisor(roles, lambda: _announce(settings, listeners, link)).run()
+
+
+def _addresses(settings: Settings) -> dict[str, Address]:
+    """Return where each role that listens does so."""
+    doors = {"web": settings.http.bind, "dicom": settings.dicom.bind, "hl7": settings.hl7.bind}
+    return {role: address for role, address in doors.items() if role in settings.server.roles}
+
+
+def _bind(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=512)
+    except OSError as error:
+        raise Busy(
+            f"cannot listen on {address}",
+            peer_said=error.strerror or str(error),
+            next_step="choose another port, or stop what listens there: hilum doctor",
+        ) from error
+
+
+def _prepare(settings: Settings) -> str:
+    """Load the routing rules of the settings; return the secret of a one-time link while nobody has a password."""
+    database = Database(settings.database_url)
+    try:
+        hub = build_hub(settings, database)
+        operator = policy.local_operator(secrets.token_hex(8))
+        if settings.routing.rules is not None:
+            hub.put_rules(operator, rules_of(settings.routing.rules.read_text(encoding="utf-8")))
+        hub.check()
+        return "" if hub.has_users() else hub.issue_link(operator, FIRST_USER)
+    finally:
+        database.close()
+
+
+def _announce(settings: Settings, listeners: dict[str, socket.socket], link: str) -> None:
+    """Print where the doors are. The link is a secret: it goes to the terminal, never to the log."""
+    lines = ["hilum is ready"]
+    for role, listener in sorted(listeners.items()):
+        lines.append(f"  {role:<6} {_where(role, settings, listener)}")
+    if link and "web" in listeners:
+        lines.append(f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/sign-in/link/{link}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _where(role: str, settings: Settings, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    match role:
+        case "web":
+            return _web_url(listener)
+        case "dicom":
+            return f"{settings.dicom.ae_title}@{host}:{port}"
+        case _:
+            return f"mllp://{host}:{port}"
+
+
+def _web_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _role(name: str, settings: Settings, listener: socket.socket | None) -> Role:
+    run: Callable[[Settings, socket.socket | None, threading.Event, Callable[[], None]], None] = {
+        "dicom": _run_dicom,
+        "web": _run_web,
+        "hl7": _run_hl7,
+        "engine": _run_engine,
+    }[name]
+    return lambda stop, ready: run(settings, listener, stop, ready)
+
+
+def _run_dicom(
+    settings: Settings, listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+) -> None:
+    server = DimseServer(
+        hub=build_hub(settings),
+        ae_title=settings.dicom.ae_title,
+        any_called_ae_title=settings.access.open,
+        open_destination=lambda peer, ae_title, message_id: DimseCourier(
+            peer, settings.dicom.ae_title, (ae_title, message_id)
+        ),
+        maximum_associations=settings.dicom.maximum_associations,
+        most_answers=settings.limits.answers,
+        longest_instance=settings.limits.instance,
+        limits=Limits(maximum_length_received=settings.dicom.maximum_pdu_length),
+        timers=Timers(artim=settings.dicom.artim, idle=settings.dicom.idle),
+    )
+    ready()
+    server.serve(_required(listener), stop)
+
+
+def _run_hl7(
+    settings: Settings, listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+) -> None:
+    hl7 = settings.hl7
+    bounds = Bounds(hl7.maximum_connections, hl7.maximum_frame, hl7.idle)
+    ready()
+    MllpServer(build_hub(settings), _required(listener), bounds).run(stop)
+
+
+def _run_web(
+    settings: Settings, listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+) -> None:
+    hub = build_hub(settings)
+    doors = [
+        *dicomweb_doors(hub, most_answers=settings.limits.answers, longest_instance=settings.limits.instance),
+        fhir_door(hub),
+        api_door(hub),
+        console_door(hub, lambda peer: test_peer(settings, peer)),
+    ]
+    config = server_config(http_app(hub, doors), settings.http.bind.host, settings.http.bind.port)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([_required(listener)],), name="uvicorn")
+    thread.start()
+    ready()
+    stop.wait()
+    server.should_exit = True
+    thread.join()
+
+
+def _run_engine(
+    settings: Settings, _listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+) -> None:
+    database = Database(settings.database_url)
+    engine = Engine(
+        hub=build_hub(settings, database),
+        couriers=lambda peer: courier_for(settings, peer),
+        wait=database.wait_for_change,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        chance=random.random,
+        stop=stop,
+    )
+    ready()
+    engine.run()
+
+
+def _required(listener: socket.socket | None) -> socket.socket:
+    if listener is None:
+        raise Busy("this role has no address to listen on")
+    return listener
+
+
+def _start_log(settings: Settings) -> None:
+    """Write keys and values to standard error: text for people, JSON for machines."""
+    as_text = settings.log.form == "text" or (settings.log.form == "auto" and sys.stderr.isatty())
+    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log.level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,1 @@
+"""Out: say one thing to one peer and return what it answered."""

@@ -1,0 +1,227 @@
+"""DIMSE out: C-STORE, storage commitment reports and C-ECHO to one peer."""
+
+import socket
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from hilum.core.access.model import Peer
+from hilum.core.kernel.errors import HilumError
+from hilum.core.routing.model import CommitmentParcel, InstanceParcel, Parcel, Receipt, ReportParcel, Verdict
+from hilum.transport.dicom import Association, AssociationEnded, Timers
+from hilum.wire.dicom import commitment
+from hilum.wire.dicom.data_sets import encoded
+from hilum.wire.dicom.dimse.messages import (
+    CEchoRequest,
+    Command,
+    CStoreRequest,
+    NEventReportRequest,
+)
+from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Category, Code, look_up
+from hilum.wire.dicom.outgoing import UNCOMPRESSED, outgoing_data_set
+from hilum.wire.dicom.upper_layer.errors import ProtocolError
+from hilum.wire.dicom.upper_layer.events import AssociateAccepted, AssociateRejected
+from hilum.wire.dicom.upper_layer.fragmentation import DataSet
+from hilum.wire.dicom.upper_layer.limits import DEFAULT_LIMITS
+from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext, find_context, propose
+from hilum.wire.dicom.upper_layer.states import Role
+from hilum.wire.dicom.upper_layer.user_information import RoleSelection
+
+VERIFICATION = "1.2.840.10008.1.1"
+_CONNECT_SECONDS = 10.0
+_MOST_CONTEXTS = 120
+_BUSY = range(0xA700, 0xA800)
+"""Out of resources: it may pass (PS3.4 B.2.3)."""
+
+Proposal = tuple[str, tuple[str, ...]]
+"""One presentation context: an abstract syntax and its transfer syntaxes."""
+
+
+class Unreachable(Exception):  # the receipt is its answer
+    """The peer gave no association."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(receipt.text)
+        self.receipt = receipt
+
+
+@dataclass(slots=True)
+class DimseCourier:
+    """Sends to one DICOM peer on one association, opened at need and widened when a new SOP class comes."""
+
+    peer: Peer
+    ae_title: str
+    """Ours, calling."""
+    originator: tuple[str, int] | None = None
+    """AE title and message ID of who asked to move (PS3.7 9.1.1.1)."""
+    timers: Timers = field(default_factory=Timers)
+    _association: Association | None = None
+    _proposals: list[Proposal] = field(default_factory=list)
+
+    def send(self, parcel: Parcel) -> Receipt:
+        """Send one parcel and return the peer's answer."""
+        try:
+            match parcel:
+                case InstanceParcel():
+                    return self._store(parcel)
+                case CommitmentParcel():
+                    return self._report(parcel)
+                case ReportParcel():
+                    return Receipt(Verdict.REJECTED, "hilum", "a DICOM peer takes no HL7 report")
+        except Unreachable as failure:
+            return failure.receipt
+        except (AssociationEnded, ProtocolError) as failure:
+            self._drop()
+            return Receipt(Verdict.UNCERTAIN, "association", str(failure))
+
+    def echo(self) -> Receipt:
+        """C-ECHO (PS3.4 A)."""
+        try:
+            context = self._context(VERIFICATION, [(VERIFICATION, UNCOMPRESSED)])
+            if context is None:
+                return Receipt(Verdict.REJECTED, "association", "the peer does not accept Verification")
+            request = CEchoRequest(AffectedSOPClassUID=VERIFICATION, MessageID=self._open.next_message_id())
+            return _judged(self._ask(context, request), GENERAL)
+        except Unreachable as failure:
+            return failure.receipt
+        except (AssociationEnded, ProtocolError) as failure:
+            self._drop()
+            return Receipt(Verdict.UNCERTAIN, "association", str(failure))
+
+    def close(self) -> None:
+        """Release the association."""
+        if self._association is None:
+            return
+        try:
+            self._association.write(self._association.connection.send_release_request())
+            self._association.next_message()
+        except (AssociationEnded, ProtocolError):
+            pass  # released, or gone: either way it is over
+        finally:
+            self._drop()
+
+    @property
+    def _open(self) -> Association:
+        if self._association is None:
+            raise AssociationEnded("the association is not open")
+        return self._association
+
+    def _store(self, parcel: InstanceParcel) -> Receipt:
+        instance = parcel.retrieved.instance
+        sop_class = instance.sop_class_uid
+        wanted: list[Proposal] = [(sop_class, UNCOMPRESSED)]
+        if instance.transfer_syntax_uid not in UNCOMPRESSED:
+            wanted.insert(0, (sop_class, (instance.transfer_syntax_uid,)))
+        else:
+            wanted.append((sop_class, (instance.transfer_syntax_uid,)))
+        if self._context(sop_class, wanted) is None:
+            return Receipt(Verdict.REJECTED, "0122", "the peer does not accept this SOP class")
+        accepted = {
+            context.transfer_syntax: context
+            for context in self._open.connection.contexts.values()
+            if context.abstract_syntax == sop_class
+        }
+        with parcel.open_blob(instance.blob.digest) as file:
+            try:
+                outgoing = outgoing_data_set(file, parcel.retrieved, accepted)
+            except HilumError as impossible:
+                return Receipt(Verdict.REJECTED, "hilum", impossible.what)
+            request = self._store_request(sop_class, instance.sop_instance_uid)
+            context = accepted[outgoing.transfer_syntax_uid]
+            return _judged(self._ask(context, request, outgoing.stream), STORAGE)
+
+    def _store_request(self, sop_class_uid: str, sop_instance_uid: str) -> CStoreRequest:
+        ae_title, message_id = self.originator or (None, None)
+        return CStoreRequest(
+            AffectedSOPClassUID=sop_class_uid,
+            MessageID=self._open.next_message_id(),
+            AffectedSOPInstanceUID=sop_instance_uid,
+            MoveOriginatorApplicationEntityTitle=ae_title,
+            MoveOriginatorMessageID=message_id,
+        )
+
+    def _report(self, parcel: CommitmentParcel) -> Receipt:
+        """N-EVENT-REPORT of a storage commitment, as its SCP (PS3.4 J.3.3; role selection PS3.7 D.3.3.4)."""
+        context = self._context(commitment.SOP_CLASS_UID, [(commitment.SOP_CLASS_UID, UNCOMPRESSED)])
+        if context is None:
+            return Receipt(Verdict.REJECTED, "association", "the peer does not accept Storage Commitment")
+        event_type, information = commitment.event_report(parcel.commitment, self.ae_title)
+        request = NEventReportRequest(
+            AffectedSOPClassUID=commitment.SOP_CLASS_UID,
+            MessageID=self._open.next_message_id(),
+            AffectedSOPInstanceUID=commitment.SOP_INSTANCE_UID,
+            EventTypeID=event_type,
+        )
+        return _judged(self._ask(context, request, encoded(information, context.transfer_syntax)), GENERAL)
+
+    def _ask(self, context: AcceptedContext, request: Command, data_set: DataSet | None = None) -> Command:
+        """Send a request and return its response; a data set that comes with it is read and left."""
+        self._open.send(context.context_id, request, data_set)
+        received = self._open.next_message()
+        if received.command.has_data_set:
+            for _ in self._open.fragments():
+                pass
+        return received.command
+
+    def _context(self, abstract_syntax: str, wanted: Sequence[Proposal]) -> AcceptedContext | None:
+        """Return an accepted context; the association is opened anew when it was never asked for these."""
+        missing = [one for one in wanted if one not in self._proposals]
+        if self._association is None or missing:
+            self.close()
+            self._proposals = [*self._proposals, *missing][-_MOST_CONTEXTS:]
+            self._association = self._connect()
+        return find_context(self._association.connection.contexts, abstract_syntax)
+
+    def _connect(self) -> Association:
+        try:
+            transport = socket.create_connection((self.peer.host, self.peer.port), _CONNECT_SECONDS)
+        except OSError as error:
+            text = f"{self.peer.host}:{self.peer.port}: {error.strerror or error}"
+            raise Unreachable(Receipt(Verdict.RETRY, "connection", text)) from error
+        association = Association(transport, Role.REQUESTOR, DEFAULT_LIMITS, self.timers)
+        try:
+            self._negotiate(association)
+        except (AssociationEnded, ProtocolError) as failure:
+            association.close()
+            raise Unreachable(Receipt(Verdict.RETRY, "association", str(failure))) from failure
+        return association
+
+    def _negotiate(self, association: Association) -> None:
+        reporting = RoleSelection(commitment.SOP_CLASS_UID, scu_role=False, scp_role=True)
+        proposed = {abstract_syntax for abstract_syntax, _ in self._proposals}
+        roles = (reporting,) if commitment.SOP_CLASS_UID in proposed else ()
+        request = propose(self.peer.ae_title, self.ae_title, self._proposals, role_selections=roles)
+        association.write(association.connection.send_associate_request(request))
+        match association.next_event():
+            case AssociateAccepted():
+                return
+            case AssociateRejected(rejected):
+                association.close()
+                # Nothing was offered to the peer yet: once its configuration is mended, the queue goes on by itself.
+                code = f"A-ASSOCIATE-RJ {rejected.source}/{rejected.reason}"
+                raise Unreachable(Receipt(Verdict.RETRY, code, rejected.meaning))
+            case _:
+                raise AssociationEnded("the peer neither accepted nor rejected the association")
+
+    def _drop(self) -> None:
+        if self._association is not None:
+            self._association.close()
+            self._association = None
+
+
+def echo(peer: Peer, ae_title: str) -> Receipt:
+    """C-ECHO on an association of its own."""
+    with closing(DimseCourier(peer, ae_title)) as courier:
+        return courier.echo()
+
+
+def _judged(response: Command, table: tuple[Code, ...]) -> Receipt:
+    """Return the receipt of a response: the peer's own code, and its comment or the standard's word."""
+    status = getattr(response, "Status", None)
+    if status is None:
+        return Receipt(Verdict.UNCERTAIN, "dimse", "the peer answered with another kind of message")
+    meaning = look_up(status, table)
+    text = getattr(response, "ErrorComment", None) or meaning.meaning
+    if meaning.category in (Category.SUCCESS, Category.WARNING):
+        return Receipt(Verdict.ACCEPTED, f"{status:04X}", text)
+    return Receipt(Verdict.RETRY if status in _BUSY else Verdict.REJECTED, f"{status:04X}", text)

@@ -1,0 +1,1 @@
+"""DIMSE in: one port, all services."""

@@ -1,0 +1,93 @@
+"""One association from its request to its end: who calls, what is agreed, message after message."""
+
+from typing import get_args
+
+import structlog
+
+from hilum.core.kernel.errors import HilumError
+from hilum.doors.dimse.commitment import take_answer
+from hilum.doors.dimse.services import SUPPORTED, service_of
+from hilum.doors.dimse.session import Session
+from hilum.transport.dicom import Association, AssociationEnded
+from hilum.wire.dicom.dimse.assembler import CommandReceived
+from hilum.wire.dicom.dimse.messages import CCancelRequest, NEventReportResponse, Request
+from hilum.wire.dicom.dimse.respond import respond
+from hilum.wire.dicom.dimse.status import Status
+from hilum.wire.dicom.upper_layer.errors import ProtocolError
+from hilum.wire.dicom.upper_layer.events import AssociateRequested
+from hilum.wire.dicom.upper_layer.limits import Limits
+from hilum.wire.dicom.upper_layer.negotiation import negotiate
+from hilum.wire.dicom.upper_layer.pdus import AssociateReject, AssociateRequest
+
+log = structlog.get_logger()
+
+
+def await_request(association: Association) -> AssociateRequest:
+    """Return the A-ASSOCIATE-RQ; raises AssociationEnded when something else comes."""
+    event = association.next_event()
+    if not isinstance(event, AssociateRequested):
+        raise AssociationEnded("closed before it asked for anything", orderly=True)
+    return event.request
+
+
+def reject(association: Association, answer: AssociateReject) -> None:
+    """Reject, and let the peer close."""
+    association.write(association.connection.send_associate_reject(answer))
+    association.await_close()
+
+
+def accept(association: Association, request: AssociateRequest, limits: Limits) -> None:
+    """Agree on contexts and roles (PS3.8 9.3.3)."""
+    answer = negotiate(request, SUPPORTED, limits=limits)
+    association.write(association.connection.send_associate_accept(answer))
+
+
+def serve(session: Session) -> None:
+    """Handle messages until the association ends; what is owed then goes another way."""
+    try:
+        while True:
+            _handle(session, session.association.next_message())
+    finally:
+        for transaction_uid in session.reports_under_way.values():
+            _owe(session, transaction_uid)
+
+
+def _handle(session: Session, received: CommandReceived) -> None:
+    command = received.command
+    session.begin(command)
+    if isinstance(command, NEventReportResponse):
+        take_answer(session, command)
+    elif isinstance(command, get_args(Request)):
+        _serve_request(session, received)
+    elif not isinstance(command, CCancelRequest):  # cancelling what has ended already is no fault
+        raise ProtocolError("a response to a request that was never sent")
+    for _ in session.fragments():
+        pass
+
+
+def _serve_request(session: Session, received: CommandReceived) -> None:
+    context = session.association.connection.contexts[received.context_id]
+    request = received.command
+    serving = service_of(context, request)
+    try:
+        if serving is None:
+            session.respond(context, request, Status.UNRECOGNIZED_OPERATION)  # type: ignore[arg-type]  # a Request: seen above
+        else:
+            serving(session, context, request)
+    except (AssociationEnded, ProtocolError):
+        raise
+    except Exception:
+        log.exception("request failed", trace=session.caller.trace, service=context.abstract_syntax)
+        comment = f"internal error {session.caller.trace}"
+        answer = respond(request, Status.PROCESSING_FAILURE, ErrorComment=comment)  # type: ignore[arg-type]
+        for _ in session.fragments():
+            pass
+        session.association.send(context.context_id, answer)
+
+
+def _owe(session: Session, transaction_uid: str) -> None:
+    try:
+        session.hub.report_later(transaction_uid)
+    except HilumError as error:
+        # The engine finds it: the request is committed as owed (ADR 16).
+        log.warning("commitment report left to the engine", reason=error.what)

@@ -1,0 +1,67 @@
+"""Core errors to statuses, service by service (PS3.7 Annex C; PS3.4 B.2.3, C.4, F.7.2, J.3)."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid, NotFound, Refused
+from hilum.wire.dicom.data_sets import AttributeProblem
+from hilum.wire.dicom.dimse.status import Status
+
+_LONGEST_COMMENT = 64
+"""Error Comment (0000,0902) is LO."""
+
+
+class Service(Enum):
+    """Rows of the table below."""
+
+    STORAGE = "storage"
+    FIND = "find"
+    RETRIEVE = "retrieve"
+    NORMALIZED = "normalized"
+
+
+_TABLE: Mapping[Service, Mapping[type[HilumError], int]] = {
+    Service.STORAGE: {
+        Invalid: Status.CANNOT_UNDERSTAND,
+        NotFound: Status.PROCESSING_FAILURE,
+        Conflict: Status.DUPLICATE_SOP_INSTANCE,
+        Refused: Status.NOT_AUTHORIZED,
+        Busy: Status.OUT_OF_RESOURCES,
+    },
+    Service.FIND: {
+        Invalid: Status.DOES_NOT_MATCH_SOP_CLASS,
+        NotFound: Status.SUCCESS,
+        Conflict: Status.UNABLE_TO_PROCESS,
+        Refused: Status.NOT_AUTHORIZED,
+        Busy: Status.OUT_OF_RESOURCES,
+    },
+    Service.RETRIEVE: {
+        Invalid: Status.DOES_NOT_MATCH_SOP_CLASS,
+        NotFound: Status.MOVE_DESTINATION_UNKNOWN,
+        Conflict: Status.UNABLE_TO_PROCESS,
+        Refused: Status.NOT_AUTHORIZED,
+        Busy: Status.UNABLE_TO_PERFORM_SUB_OPERATIONS,
+    },
+    Service.NORMALIZED: {
+        Invalid: Status.INVALID_ARGUMENT_VALUE,
+        NotFound: Status.NO_SUCH_SOP_INSTANCE,
+        Conflict: Status.PROCESSING_FAILURE,
+        Refused: Status.NOT_AUTHORIZED,
+        Busy: Status.RESOURCE_LIMITATION,
+    },
+}
+
+
+def status_of(service: Service, error: HilumError) -> int:
+    """Return the status that tells this error."""
+    if isinstance(error, AttributeProblem):
+        return error.status
+    return next(
+        (int(status) for kind, status in _TABLE[service].items() if isinstance(error, kind)),
+        int(Status.PROCESSING_FAILURE),
+    )
+
+
+def comment_of(error: HilumError) -> str:
+    """Return an Error Comment: what failed, cut to what LO holds, in the default repertoire."""
+    return error.what.encode("ascii", "replace").decode()[:_LONGEST_COMMENT]

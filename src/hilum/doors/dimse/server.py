@@ -1,0 +1,159 @@
+"""The DICOM port: a thread per association, within limits."""
+
+import secrets
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from hilum.core.hub import Hub
+from hilum.core.kernel.errors import Busy, Refused
+from hilum.doors.dimse import association as door
+from hilum.doors.dimse.session import OpenDestination, Session
+from hilum.transport.dicom import Association, AssociationEnded, Timers
+from hilum.wire.dicom.upper_layer.errors import ProtocolError
+from hilum.wire.dicom.upper_layer.limits import Limits
+from hilum.wire.dicom.upper_layer.negotiation import refuse
+from hilum.wire.dicom.upper_layer.pdus import (
+    REJECT_CALLED_AE_TITLE,
+    REJECT_CALLING_AE_TITLE,
+    REJECT_CONGESTION,
+    REJECT_LOCAL_LIMIT,
+    AssociateRequest,
+)
+from hilum.wire.dicom.upper_layer.states import Role
+
+log = structlog.get_logger()
+
+_GRACE = 5.0
+"""Seconds that associations may take to end when the server stops."""
+_CONNECTIONS_PER_ASSOCIATION = 4
+"""Connections that have not asked yet, or are being rejected, are counted too."""
+
+
+@dataclass(slots=True)
+class DimseServer:
+    """Accepts associations on a bound socket until told to stop."""
+
+    hub: Hub
+    ae_title: str
+    any_called_ae_title: bool
+    open_destination: OpenDestination
+    maximum_associations: int
+    most_answers: int
+    longest_instance: int
+    limits: Limits
+    timers: Timers
+    _connections: set[socket.socket] = field(default_factory=set)
+    _associations: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def serve(self, listener: socket.socket, stop: threading.Event) -> None:
+        """Accept until `stop`; then give associations a moment, and cut what is left."""
+        listener.settimeout(0.2)
+        while not stop.is_set():
+            try:
+                transport, address = listener.accept()
+            except TimeoutError:
+                continue
+            self._start(transport, str(address[0]))
+        self._end()
+
+    def _start(self, transport: socket.socket, address: str) -> None:
+        with self._lock:
+            if len(self._connections) >= self.maximum_associations * _CONNECTIONS_PER_ASSOCIATION:
+                transport.close()
+                return
+            self._connections.add(transport)
+        threading.Thread(target=self._run, args=(transport, address), daemon=True).start()
+
+    def _run(self, transport: socket.socket, address: str) -> None:
+        """Serve one connection. Nothing that happens here may reach another one."""
+        trace = secrets.token_hex(8)
+        association = Association(transport, Role.ACCEPTOR, self.limits, self.timers)
+        try:
+            self._converse(association, address, trace)
+        except AssociationEnded as ended:
+            self._close(association, ended)
+        except ProtocolError as error:
+            log.warning("association aborted", trace=trace, reason=str(error))
+            association.abort(error)
+        except Exception:
+            log.exception("association failed", trace=trace)
+            association.abort()
+        finally:
+            association.close()
+            with self._lock:
+                self._connections.discard(transport)
+
+    def _converse(self, association: Association, address: str, trace: str) -> None:
+        request = door.await_request(association)
+        refusal = refuse(request)
+        if refusal is not None:
+            door.reject(association, refusal)
+            return
+        session = self._admitted(association, request, address, trace)
+        if session is None:
+            return
+        with self._lock:
+            full = self._associations >= self.maximum_associations
+            self._associations += not full
+        if full:
+            door.reject(association, REJECT_LOCAL_LIMIT)
+            return
+        try:
+            door.accept(association, request, self.limits)
+            door.serve(session)
+        finally:
+            with self._lock:
+                self._associations -= 1
+
+    def _admitted(
+        self, association: Association, request: AssociateRequest, address: str, trace: str
+    ) -> Session | None:
+        if not self.any_called_ae_title and request.called_ae_title != self.ae_title:
+            door.reject(association, REJECT_CALLED_AE_TITLE)
+            return None
+        try:
+            caller = self.hub.admit_association(request.calling_ae_title, address, trace)
+        except Refused as error:
+            log.warning("association refused", trace=trace, address=address, reason=error.what)
+            door.reject(association, REJECT_CALLING_AE_TITLE)
+            return None
+        except Busy as error:
+            log.warning("association put off", trace=trace, reason=error.what)
+            door.reject(association, REJECT_CONGESTION)
+            return None
+        return Session(
+            hub=self.hub,
+            caller=caller,
+            association=association,
+            ae_title=self.ae_title,
+            peer_ae_title=request.calling_ae_title,
+            open_destination=self.open_destination,
+            most_answers=self.most_answers,
+            longest_instance=self.longest_instance,
+        )
+
+    def _close(self, association: Association, ended: AssociationEnded) -> None:
+        if ended.orderly:
+            return
+        log.info("association ended", how=ended.how)
+        association.abort()
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + _GRACE
+        while time.monotonic() < deadline:
+            with self._lock:
+                if not self._connections:
+                    return
+            time.sleep(0.05)
+        with self._lock:
+            left = list(self._connections)
+        for transport in left:
+            try:
+                transport.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                log.debug("connection was closed already", reason=str(error))

@@ -1,0 +1,64 @@
+"""Which SOP classes are served, with which transfer syntaxes and roles, and by which function. Conformance is read here."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hilum.doors.dimse import commitment, procedure, query, retrieve, storage, verification
+from hilum.doors.dimse.session import Session
+from hilum.wire.dicom.commitment import SOP_CLASS_UID as STORAGE_COMMITMENT
+from hilum.wire.dicom.dimse.messages import (
+    CEchoRequest,
+    CFindRequest,
+    CGetRequest,
+    CMoveRequest,
+    CStoreRequest,
+    NActionRequest,
+    NCreateRequest,
+    NGetRequest,
+    NSetRequest,
+)
+from hilum.wire.dicom.sop_classes import STORAGE_SOP_CLASSES
+from hilum.wire.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext, Supported
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+Serve = Callable[[Session, AcceptedContext, Any], None]
+"""Handles one request of the type that it is registered for."""
+
+_PLAIN = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
+"""Of messages that are not images: all that a data set can be written in."""
+
+SUPPORTED: Mapping[str, Supported] = {
+    VERIFICATION: Supported(_PLAIN),
+    STORAGE_COMMITMENT: Supported(_PLAIN),
+    procedure.PERFORMED_PROCEDURE_STEP: Supported(_PLAIN),
+    procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE: Supported(_PLAIN),
+    query.MODALITY_WORKLIST_FIND: Supported(_PLAIN),
+    **{sop_class: Supported(_PLAIN) for sop_class in query.FIND_MODELS},
+    **{sop_class: Supported(_PLAIN) for sop_class in retrieve.MOVE_MODELS},
+    **{sop_class: Supported(_PLAIN) for sop_class in retrieve.GET_MODELS},
+    **{
+        sop_class: Supported(tuple(TRANSFER_SYNTAXES), as_scp=True, as_scu=True)
+        for sop_class in STORAGE_SOP_CLASSES
+    },
+}
+"""What an association may agree on. Storage is stored as received, in any transfer syntax."""
+
+_BY_SOP_CLASS: Mapping[tuple[str, type], Serve] = {
+    (VERIFICATION, CEchoRequest): verification.echo,
+    (query.MODALITY_WORKLIST_FIND, CFindRequest): query.find_worklist,
+    (STORAGE_COMMITMENT, NActionRequest): commitment.request_commitment,
+    (procedure.PERFORMED_PROCEDURE_STEP, NCreateRequest): procedure.create,
+    (procedure.PERFORMED_PROCEDURE_STEP, NSetRequest): procedure.change,
+    (procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE, NGetRequest): procedure.get,
+    **{(sop_class, CFindRequest): query.find for sop_class in query.FIND_MODELS},
+    **{(sop_class, CMoveRequest): retrieve.move for sop_class in retrieve.MOVE_MODELS},
+    **{(sop_class, CGetRequest): retrieve.get for sop_class in retrieve.GET_MODELS},
+    **{(sop_class, CStoreRequest): storage.store for sop_class in STORAGE_SOP_CLASSES},
+}
+
+
+def service_of(context: AcceptedContext, request: object) -> Serve | None:
+    """Return who serves this request in this context."""
+    return _BY_SOP_CLASS.get((context.abstract_syntax, type(request)))

@@ -1,0 +1,78 @@
+"""What a service may use while it handles one message."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from hilum.core.access.model import Peer
+from hilum.core.hub import Hub
+from hilum.core.kernel.caller import Caller
+from hilum.core.kernel.errors import HilumError, Invalid
+from hilum.core.routing.ports import Courier
+from hilum.doors.dimse.failures import Service, comment_of, status_of
+from hilum.transport.dicom import Association
+from hilum.wire.dicom.data_sets import encoded
+from hilum.wire.dicom.dimse.messages import Command, Request
+from hilum.wire.dicom.dimse.respond import respond
+from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
+
+_LONGEST_IDENTIFIER = 1 << 22
+
+OpenDestination = Callable[[Peer, str, int], Courier]
+"""Gives the courier of a move destination: peer, AE title and message ID of who asked to move."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One association with its caller, its hub, and the message under way."""
+
+    hub: Hub
+    caller: Caller
+    association: Association
+    ae_title: str
+    """Ours: where what we answer can be retrieved."""
+    peer_ae_title: str
+    open_destination: OpenDestination
+    most_answers: int
+    longest_instance: int
+    reports_under_way: dict[int, str] = field(default_factory=dict)
+    """Storage commitment reports sent on this association: message ID to transaction UID."""
+    _fragments: Iterator[memoryview] | None = None
+
+    def begin(self, command: Command) -> None:
+        """Take up a message."""
+        self._fragments = self.association.fragments() if command.has_data_set else None
+
+    def fragments(self) -> Iterator[memoryview]:
+        """Yield the data set as it arrives."""
+        return self._fragments or iter(())
+
+    def data_set(self) -> bytes:
+        """Return the whole data set of a small message; raises Invalid when it is too long."""
+        gathered = bytearray()
+        for fragment in self.fragments():
+            gathered += fragment
+            if len(gathered) > _LONGEST_IDENTIFIER:
+                raise Invalid(f"the data set of this message is longer than {_LONGEST_IDENTIFIER} octets")
+        return bytes(gathered)
+
+    def respond(
+        self,
+        context: AcceptedContext,
+        request: Request,
+        status: int,
+        data_set: Dataset | None = None,
+        **fields: Any,  # noqa: ANN401  # the response's own fields, by keyword
+    ) -> None:
+        """Answer. What is left of the request's data set is read first, so that the next message is found."""
+        for _ in self.fragments():
+            pass
+        response = respond(request, status, has_data_set=data_set is not None, **fields)
+        octets = encoded(data_set, context.transfer_syntax) if data_set is not None else None
+        self.association.send(context.context_id, response, octets)
+
+    def refuse(self, context: AcceptedContext, request: Request, service: Service, error: HilumError) -> None:
+        """Answer with the status and comment of an error."""
+        self.respond(context, request, status_of(service, error), ErrorComment=comment_of(error))

@@ -1,0 +1,98 @@
+"""A stored object as one receiver gets it: showing the surviving person, in a transfer syntax that it accepts."""
+
+import io
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pydicom
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from hilum.core.archive.model import Retrieved
+from hilum.core.kernel.errors import Invalid
+from hilum.wire.dicom.coercion import coerced
+from hilum.wire.dicom.data_sets import encoded
+from hilum.wire.dicom.part10 import read_file_meta
+from hilum.wire.dicom.upper_layer.fragmentation import Readable
+
+UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+"""What every receiver takes one of, best first (PS3.5 10.1)."""
+
+_DECODING_FAILURES = (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError)
+"""What pydicom and its decoders raise on pixel data that they cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingDataSet:
+    """A data set on its way out, without file meta."""
+
+    transfer_syntax_uid: str
+    stream: Readable
+
+
+def outgoing_data_set(file: BinaryIO, retrieved: Retrieved, accepted: Container[str]) -> OutgoingDataSet:
+    """Return the data set as stored where the receiver accepts that, else uncompressed.
+
+    `file` must stay open while the stream is read. Raises Invalid when the receiver accepts nothing that we can write.
+    """
+    stored = retrieved.instance.transfer_syntax_uid
+    if stored in accepted:
+        return OutgoingDataSet(stored, _as_stored(file, retrieved))
+    target = next((one for one in UNCOMPRESSED if one in accepted), None)
+    if target is None:
+        raise Invalid(
+            "the receiver accepts no transfer syntax of this instance",
+            next_step="let it accept Explicit or Implicit VR Little Endian for this SOP class",
+        )
+    return OutgoingDataSet(target, io.BytesIO(_uncompressed(file, retrieved, target)))
+
+
+def _as_stored(file: BinaryIO, retrieved: Retrieved) -> Readable:
+    if retrieved.patient is None:
+        file.seek(read_file_meta(file).data_set_offset)
+        return file
+    shown = coerced(file, retrieved.patient, retrieved.instance.source)
+    if not shown.changed:
+        file.seek(shown.data_set_offset)
+        return file
+    return ChunkReader(shown.chunks(data_set_only=True))
+
+
+def _uncompressed(file: BinaryIO, retrieved: Retrieved, target: str) -> bytes:
+    """Decode the pixels and write the data set anew (PS3.5 A.1, A.2)."""
+    whole: BinaryIO = file
+    if retrieved.patient is not None:
+        shown = coerced(file, retrieved.patient, retrieved.instance.source)
+        whole = io.BytesIO(b"".join(shown.chunks()))
+    whole.seek(0)
+    data_set = pydicom.dcmread(whole)
+    if data_set.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in data_set:
+        try:
+            data_set.decompress()
+        except _DECODING_FAILURES as error:
+            raise Invalid("the pixel data cannot be decoded for this receiver") from error
+    return encoded(data_set, target)
+
+
+class ChunkReader(io.RawIOBase):
+    """An iterator of chunks, read like a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # RawIOBase types it by a private alias
+        """Fill from the chunk under way, or the next."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
