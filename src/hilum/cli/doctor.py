@@ -167,10 +167,15 @@ def _sign_in(hub: "Hub") -> Finding:
 
 
 def _peers(hub: "Hub", settings: Settings) -> Iterator[Finding]:
-    from hilum.cli.probing import probe
+    from hilum.app import test_peer
+    from hilum.cli.sending import judge
 
     for peer in hub.peers(operator()):
-        answer = probe(peer, settings)
-        state = State.OK if answer.reached else State.FAIL
-        step = "" if answer.reached else f"check host, port and firewall: hilum peers test {peer.name}"
-        yield Finding(state, f"peer {peer.name}", answer.said, step)
+        receipt = test_peer(settings, peer)
+        judged = judge(receipt)
+        step = {
+            Exit.OK: "",
+            Exit.REFUSED: "it answers, and refuses: look at how it knows us",
+        }.get(judged, f"check host, port and firewall: hilum peers test {peer.name}")
+        state = State.OK if judged is Exit.OK else State.FAIL
+        yield Finding(state, f"peer {peer.name}", f"{receipt.code} {receipt.text}".strip(), step)

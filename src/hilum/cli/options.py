@@ -42,9 +42,12 @@ def settings_of(  # the four options of every command that touches the store
 
 
 def hub_of(settings: Settings) -> "Hub":
-    """Open the stores. The rooms behind them are imported now, not for --help."""
-    from hilum.app import build_hub
+    """Open the stores; an embedded database that is not there yet is made. Rooms are imported now, not for --help."""
+    from hilum.app import build_hub, migrate
 
+    embedded = settings.data.folder / "hilum.db"
+    if not settings.database.url and not embedded.exists():
+        migrate(settings)
     return build_hub(settings)
 
 

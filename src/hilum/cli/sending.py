@@ -1,12 +1,13 @@
 """Commands that speak with one peer at once, without the queue."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hilum.cli.frame import Exit, tell
+from hilum.cli.frame import Exit, printable, tell
 from hilum.cli.options import Config, Data, Database, Json, Objects, hub_of, operator, settings_of
 from hilum.cli.output import show_table
 from hilum.core.access.model import Peer
@@ -14,9 +15,11 @@ from hilum.core.kernel.errors import Invalid
 from hilum.settings import Settings
 
 if TYPE_CHECKING:
-    from hilum.core.routing.model import Receipt, Verdict
+    from hilum.core.routing.model import Receipt
 
 _COLUMNS = ("peer", "kind", "answer", "said", "milliseconds")
+_SILENCE = ("connection", "association")
+"""Codes of receipts that no peer wrote."""
 
 PeerName = Annotated[str, typer.Argument(metavar="PEER", help="Name of a configured peer.")]
 
@@ -67,18 +70,19 @@ def send(
         raise Invalid(f"there is nothing at {path}", next_step="name a file or a folder")
     settings = settings_of(data, config, database, objects)
     peer = hub_of(settings).peer(operator(), name)
-    rows = []
+    rows, answers = [], []
     for file, receipt in _receipts(path, peer, settings):
+        answers.append(receipt)
         rows.append(
             {"file": str(file), "verdict": receipt.verdict, "code": receipt.code, "text": receipt.text}
         )
         if receipt.verdict is not Verdict.ACCEPTED and not as_json:
-            tell(f"{file}: {receipt.code} {receipt.text}".rstrip())
-    sent = sum(row["verdict"] is Verdict.ACCEPTED for row in rows)
+            tell(printable(f"{file}: {receipt.code} {receipt.text}".rstrip()))
+    sent = sum(receipt.verdict is Verdict.ACCEPTED for receipt in answers)
     if as_json:
         show_table(rows, (), as_json=True)
     tell(f"{sent} of {len(rows)} were accepted by {name}")
-    return _exit_of([Verdict(row["verdict"]) for row in rows])
+    return _exit_of(answers)
 
 
 def _receipts(path: Path, peer: Peer, settings: Settings) -> Iterator[tuple[Path, "Receipt"]]:
@@ -87,33 +91,40 @@ def _receipts(path: Path, peer: Peer, settings: Settings) -> Iterator[tuple[Path
     return receipts(path, peer, settings)
 
 
-def _exit_of(verdicts: Sequence["Verdict"]) -> Exit:
-    """All accepted, some, or none: refused by the peer, or not reached."""
-    from hilum.core.routing.model import Verdict
-
-    accepted = sum(verdict is Verdict.ACCEPTED for verdict in verdicts)
-    if accepted:
-        return Exit.OK if accepted == len(verdicts) else Exit.PARTIAL
-    return Exit.REFUSED if Verdict.REJECTED in verdicts or not verdicts else Exit.UNREACHABLE
+def _exit_of(receipts: Sequence["Receipt"]) -> Exit:
+    """All accepted, some, or none: then refused by the peer, or not reached."""
+    judged = [judge(receipt) for receipt in receipts]
+    if Exit.OK in judged:
+        return Exit.OK if set(judged) == {Exit.OK} else Exit.PARTIAL
+    return Exit.UNREACHABLE if Exit.UNREACHABLE in judged else Exit.REFUSED
 
 
 def _probed(peers: Sequence[Peer], settings: Settings, *, as_json: bool) -> int:
-    from hilum.cli.probing import probe
+    from hilum.app import test_peer
 
     rows, code = [], Exit.OK
     for peer in peers:
-        answer = probe(peer, settings)
-        word = "ok" if answer.accepted else "refused" if answer.reached else "unreachable"
+        started = time.monotonic()
+        receipt = test_peer(settings, peer)
+        judged = judge(receipt)
         rows.append(
             {
                 "peer": peer.name,
                 "kind": peer.kind,
-                "answer": word,
-                "said": answer.said,
-                "milliseconds": round(answer.seconds * 1000),
+                "answer": "ok" if judged is Exit.OK else judged.name.lower(),
+                "said": f"{receipt.code} {receipt.text}".strip(),
+                "milliseconds": round((time.monotonic() - started) * 1000),
             }
         )
-        worse = Exit.OK if answer.accepted else Exit.REFUSED if answer.reached else Exit.UNREACHABLE
-        code = worse if code is Exit.OK or worse is Exit.UNREACHABLE else code
+        code = judged if code is Exit.OK or judged is Exit.UNREACHABLE else code
     show_table(rows, _COLUMNS, as_json=as_json)
     return code
+
+
+def judge(receipt: "Receipt") -> Exit:
+    """Tell a peer that answered no from one that did not answer."""
+    from hilum.core.routing.model import Verdict
+
+    if receipt.verdict is Verdict.ACCEPTED:
+        return Exit.OK
+    return Exit.UNREACHABLE if receipt.code in _SILENCE else Exit.REFUSED
