@@ -116,9 +116,7 @@ class Body:
     def text(self, octets: bytes) -> str:
         """Decode and unescape."""
         text = octets.decode() if octets.isascii() else self._decode(octets)
-        if self._escape in octets:
-            return self.delimiters.escaping.read(text, self.codec)
-        return text
+        return text if self._escape not in octets else self.delimiters.escaping.read(text, self.codec)
 
     def with_segment(self, index: int, segment: bytes) -> bytes:
         """Give the bytes of the message with one segment exchanged."""
@@ -191,18 +189,16 @@ def _header_start(header: bytes) -> bytes:
 
 
 def _segment_names(segments: Iterable[bytes], separator: bytes) -> list[str]:
-    names: list[str] = []
-    for number, segment in enumerate(segments, 1):
-        name = _name(segment[:4], separator)
-        if not name:
-            raise MessageInvalid(
-                f"segment {number} does not start with a segment name and the field separator",
-                location=f"{names[-1]}^{names.count(names[-1])}",
-                condition=Condition.SEGMENT_SEQUENCE,
-                next_step="escape line ends inside of text as \\.br\\ or \\X0D\\",
-            )
-        names.append(name)
-    return names
+    names = [_name(segment[:4], separator) for segment in segments]
+    if "" not in names:
+        return names
+    number = names.index("")
+    raise MessageInvalid(
+        f"segment {number + 1} does not start with a segment name and the field separator",
+        location=f"{names[number - 1]}^{names[:number].count(names[number - 1])}",
+        condition=Condition.SEGMENT_SEQUENCE,
+        next_step="escape line ends inside of text as \\.br\\ or \\X0D\\",
+    )
 
 
 @lru_cache(maxsize=1024)

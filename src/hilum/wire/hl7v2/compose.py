@@ -24,7 +24,9 @@ def timestamp(at: datetime) -> str:
 
 def write_value(value: Value, delimiters: Delimiters = STANDARD) -> str:
     """Escape a value and put its delimiters in."""
-    if isinstance(value, str | tuple):
+    if isinstance(value, str):
+        return delimiters.escaping.write(value)
+    if isinstance(value, tuple):
         return _repetition(value, delimiters)
     return delimiters.repetition.join(_repetition(each, delimiters) for each in value)
 

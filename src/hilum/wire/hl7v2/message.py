@@ -45,8 +45,7 @@ class Group:
 
     def __getitem__(self, place: str) -> str:
         """The text at a path such as `PID-3[2].4.1`; empty where nothing stands."""
-        octets = self.octets(place)
-        return self._body.text(octets) if octets else ""
+        return self._body.text(self.octets(place))
 
     def has(self, segment: str) -> bool:
         """Whether such a segment stands here."""
