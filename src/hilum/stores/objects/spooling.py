@@ -23,7 +23,8 @@ class SpoolFile:
     def __init__(self, folder: Path) -> None:
         """Create the file; raises Busy."""
         self.path = folder / secrets.token_hex(16)
-        self._gathered = bytearray()
+        self._gathered = memoryview(bytearray(_GATHER))
+        self._filled = 0
         self._written = 0
         self._hash = hashlib.sha256()
         try:
@@ -36,21 +37,22 @@ class SpoolFile:
     @property
     def size(self) -> int:
         """Octets written so far."""
-        return self._written + len(self._gathered)
+        return self._written + self._filled
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append; raises Busy when the disk is full."""
         length = len(chunk)
-        if self._gathered or length < _GATHER:
-            self._gathered += chunk
-            if len(self._gathered) >= _GATHER:
-                self._flush()
-        else:
+        if self._filled + length > _GATHER:
+            self._flush()
+        if length > _GATHER:
             self._put(chunk)
+            return
+        self._gathered[self._filled : self._filled + length] = chunk
+        self._filled += length
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return bytes already written; short at the end."""
-        if offset + size <= len(self._gathered) and not self._written:
+        if not self._written and offset + size <= self._filled:
             return bytes(self._gathered[offset : offset + size])
         self._flush()
         try:
@@ -80,9 +82,9 @@ class SpoolFile:
             self.path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        if self._gathered:
-            gathered, self._gathered = self._gathered, bytearray()
-            self._put(gathered)
+        filled, self._filled = self._filled, 0
+        if filled:
+            self._put(self._gathered[:filled])
 
     def _put(self, chunk: bytes | bytearray | memoryview) -> None:
         self._hash.update(chunk)

@@ -86,7 +86,7 @@ class PostgresqlTransactor:
     def _write_once(self, work: Work[T]) -> T:
         with self._engine.connect() as connection:
             value = _run(connection, work)
-            connection.commit()
+            _commit(connection)
             return value
 
     def _read_once(self, work: Work[T]) -> T:
@@ -109,6 +109,17 @@ class PostgresqlTransactor:
             while not changes.closing.is_set():
                 for _ in connection.notifies(timeout=_POLL_SECONDS, stop_after=1):
                     changes.tell()
+
+
+def _commit(connection: Connection) -> None:
+    """Commit. When the server went away in the middle, the work may be done or not: it is not run again from here."""
+    try:
+        connection.commit()
+    except SQLAlchemyError as error:
+        judgement = judge(error)
+        if judgement.lost_race:
+            raise
+        raise judgement.error from None
 
 
 def _run(connection: Connection, work: Work[T]) -> T:

@@ -126,7 +126,7 @@ class SqliteTransactor:
             failure = _failure(error)
             for entry in group:
                 entry.fail(failure)
-            if failure is error and not isinstance(error, HilumError):
+            if not isinstance(error, SQLAlchemyError | OSError | HilumError):
                 raise
         finally:
             for entry in group:
@@ -183,11 +183,11 @@ class SqliteTransactor:
                     changes.tell()
 
 
-def _failure(error: BaseException) -> BaseException:
+def _failure(error: BaseException) -> HilumError:
+    """Return what all works of a group are told: none of them was committed."""
+    if isinstance(error, HilumError):
+        return error
     if isinstance(error, SQLAlchemyError):
         return judge(error).error
-    if isinstance(error, OSError):
-        return Busy(
-            "the database cannot be written", peer_said=error.strerror or "", next_step="check the disk"
-        )
-    return error
+    said = error.strerror if isinstance(error, OSError) else type(error).__name__
+    return Busy("the commit was broken off", peer_said=said or "", next_step="try again")

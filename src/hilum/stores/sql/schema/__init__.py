@@ -1,0 +1,44 @@
+"""Every table, for SQLite and PostgreSQL alike. Columns carry the names of core's fields."""
+
+from hilum.stores.sql.schema.access import login_links, peers, sessions, tokens, users
+from hilum.stores.sql.schema.archive import commitments, instances, series, stored_conflicts, studies
+from hilum.stores.sql.schema.base import metadata
+from hilum.stores.sql.schema.events import audit_entries, events
+from hilum.stores.sql.schema.exchange import inbound_messages
+from hilum.stores.sql.schema.orders import (
+    orders,
+    performed_procedure_steps,
+    performed_studies,
+    scheduled_procedure_steps,
+)
+from hilum.stores.sql.schema.patients import patient_records
+from hilum.stores.sql.schema.reports import report_attachments, reports
+from hilum.stores.sql.schema.routing import attempts, deliveries, leases, rules
+
+__all__ = [
+    "attempts",
+    "audit_entries",
+    "commitments",
+    "deliveries",
+    "events",
+    "inbound_messages",
+    "instances",
+    "leases",
+    "login_links",
+    "metadata",
+    "orders",
+    "patient_records",
+    "peers",
+    "performed_procedure_steps",
+    "performed_studies",
+    "report_attachments",
+    "reports",
+    "rules",
+    "scheduled_procedure_steps",
+    "series",
+    "sessions",
+    "stored_conflicts",
+    "studies",
+    "tokens",
+    "users",
+]

@@ -1,0 +1,91 @@
+"""Studies, series, instances, conflicts and commitments."""
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, UniqueConstraint
+
+from hilum.stores.sql.columns import Moment, Values, Words
+from hilum.stores.sql.schema.base import key, metadata, moments, refers, where, words
+
+studies = Table(
+    "studies",
+    metadata,
+    key(),
+    Column("study_instance_uid", Words, nullable=False, unique=True),
+    refers("patient_record_key", "patient_records.key", index=True),
+    Column("received_patient_id", Words, nullable=False),
+    Column("accession_number", Words, nullable=False, index=True),
+    *words("issuer_of_accession_number", "study_date", "study_time", "study_id", "study_description"),
+    *words("referring_physician_name", "referring_physician_name_folded", "referring_physician_name_words"),
+    Column("modalities", Values, nullable=False),
+    Column("number_of_series", Integer, nullable=False),
+    Column("number_of_instances", Integer, nullable=False),
+    Column("timezone_offset_from_utc", Words, nullable=False),
+    refers("order_key", "orders.key", nullable=True),
+    Column("version", Integer, nullable=False),
+    *moments("created", "updated"),
+    Index(None, "study_date", "study_time", "key"),
+    Index(None, "updated"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    key(),
+    Column("series_instance_uid", Words, nullable=False, unique=True),
+    refers("study_key", "studies.key"),
+    *words("modality", "series_number", "series_date", "series_time", "series_description"),
+    Column("series_order", BigInteger, nullable=False),
+    *words("body_part_examined", "laterality", "protocol_name", "station_name", "manufacturer"),
+    *words("institution_name", "performed_procedure_step_start_date"),
+    *words("performed_procedure_step_start_time", "performed_procedure_step_id"),
+    *words("requested_procedure_id", "scheduled_procedure_step_id"),
+    Column("number_of_instances", Integer, nullable=False),
+    *moments("created", "updated"),
+    Index(None, "study_key", "modality"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    key(),
+    Column("sop_instance_uid", Words, nullable=False, unique=True),
+    refers("series_key", "series.key", index=True),
+    *words("sop_class_uid", "transfer_syntax_uid", "instance_number"),
+    Column("instance_order", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", BigInteger, nullable=False),
+    Column("bits_allocated", BigInteger, nullable=False),
+    Column("number_of_frames", BigInteger, nullable=False),
+    *words("image_type", "content_date", "content_time", "specific_character_set"),
+    Column("digest", Words, nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    *words("source"),
+    *moments("stored"),
+)
+
+stored_conflicts = Table(
+    "stored_conflicts",
+    metadata,
+    key(),
+    *words("kind", "study_instance_uid", "series_instance_uid", "sop_instance_uid"),
+    Column("digest", Words, nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    *words("source", "detail"),
+    *moments("created"),
+    Column("resolved", Moment),
+    UniqueConstraint("sop_instance_uid", "kind", "digest"),
+    Index(None, "study_instance_uid"),
+)
+where("ix_stored_conflicts_open", stored_conflicts, ("key",), "resolved IS NULL")
+
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("transaction_uid", Words, primary_key=True),
+    *words("peer", "ae_title"),
+    Column("committed", JSON, nullable=False),
+    Column("failed", JSON, nullable=False),
+    *words("state"),
+    *moments("created"),
+)
+
+where("ix_commitments_requested", commitments, ("created",), "state = 'requested'")
