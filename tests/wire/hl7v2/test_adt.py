@@ -107,6 +107,7 @@ def test_every_merge_event_merges(event: str) -> None:
         ("^^^A~1^^^A~1^^^A", [("1", "A")]),
         ('""~ 1 ^^^ A ', [("1", "A")]),
         ("a\\T\\b^^^A", [("a&b", "A")]),
+        ("a\\X00\\b^^^A", [("a b", "A")]),
     ],
 )
 def test_identifiers_carry_their_assigning_authority_best_first(

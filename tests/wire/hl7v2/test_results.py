@@ -297,3 +297,16 @@ def test_no_text_of_a_report_adds_a_segment(text: str) -> None:
 def test_one_message_may_not_ask_for_endless_work() -> None:
     with pytest.raises(MessageInvalid, match="more than 256 reports"):
         _reports(_oru(*(f"OBR|{number}||F{number}|X" for number in range(257))))
+
+
+def test_control_characters_that_come_in_by_escapes_are_not_kept() -> None:
+    (found,) = _reports(
+        _oru(
+            "OBX|1|TX|X||a\\X00\\b\\X0D0A\\c\\X0B\\d",
+            "OBX|2|ST|X\\X00\\Y||v\\X00\\w",
+        )
+    )
+
+    assert found.text == "ab\nc\nd"
+    assert found.observations[0].code.value == "X Y"
+    assert found.observations[0].value == "v w"

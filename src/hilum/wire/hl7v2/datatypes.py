@@ -20,12 +20,20 @@ _MOMENT = re.compile(
 _PARTIAL_DATE = re.compile(r"[0-9]{4}([0-9]{2})?")
 # Delimiters of a PN (PS3.5 6.2.1) and control characters have no place in a name.
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f^=\\]+")
-_SPACES = re.compile(r"\s+")
+# A control character can come in by an escape (X00); PostgreSQL and XML know no NUL.
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
+_LINE_END = re.compile(r"\r\n|\r|\x0b")
+_NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0c-\x1f\x7f]")
 
 
 def plain(text: str) -> str:
     """Make one line of a text."""
     return _SPACES.sub(" ", text).strip()
+
+
+def lines(text: str) -> str:
+    """Make LF the only line end (VT is one of word processors), and TAB the only other control character."""
+    return _NOT_IN_TEXT.sub("", _LINE_END.sub("\n", text))
 
 
 def issuer(namespace: str, universal_id: str) -> str:

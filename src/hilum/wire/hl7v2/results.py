@@ -147,13 +147,8 @@ def _is_impression(result: Group) -> bool:
 
 def _lines(results: Sequence[Group]) -> str:
     """Each OBX, and each repetition of its OBX-5, is a line; blank ones at either end say nothing."""
-    lines = [line for each in results for line in [part.text for part in each.repetitions("OBX-5")] or [""]]
-    return (
-        "\n".join("" if line == NULL else line for line in lines)
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-        .strip("\n")
-    )
+    found = [line for each in results for line in [part.text for part in each.repetitions("OBX-5")] or [""]]
+    return datatypes.lines("\n".join("" if line == NULL else line for line in found)).strip("\n")
 
 
 def _is_observation(result: Group, order: Group) -> bool:
@@ -175,7 +170,7 @@ def _observation(result: Group) -> Observation:
         value_code=datatypes.code(result, "OBX-5") if coded else Code(),
         unit=datatypes.code(result, "OBX-6"),
         interpretation=datatypes.plain(result["OBX-8.1"]),
-        status=result["OBX-11"] or "F",
+        status=datatypes.plain(result["OBX-11"]) or "F",
     )
 
 
