@@ -115,7 +115,9 @@ def echo(peer: Peer) -> Receipt:
         socket.create_connection((peer.host, peer.port), _ECHO_SECONDS).close()
     except OSError as error:
         return Receipt(Verdict.RETRY, "connection", _words(error, peer))
-    return Receipt(Verdict.ACCEPTED, "open", "the port is open; HL7 has no echo, so that is all that can be asked")
+    return Receipt(
+        Verdict.ACCEPTED, "open", "the port is open; HL7 has no echo, so that is all that can be asked"
+    )
 
 
 def _is_silent(connection: socket.socket) -> bool:
