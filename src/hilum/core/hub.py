@@ -24,6 +24,7 @@ from hilum.core.archive.model import (
     Stored,
     StoredConflict,
     StudyContent,
+    StudyPage,
 )
 from hilum.core.archive.ports import Objects, Spool
 from hilum.core.audit.model import AuditEntry
@@ -290,9 +291,7 @@ class Hub:
         """Return how many answers a query has."""
         return self._read(caller, lambda tx: archive.count(tx, caller, query))
 
-    def find_contents(
-        self, caller: Caller, query: Query, *, most_instances: int, counted: bool
-    ) -> tuple[list[StudyContent], int | None]:
+    def find_contents(self, caller: Caller, query: Query, *, most_instances: int, counted: bool) -> StudyPage:
         """Return one page of studies with all that is below them, and how many there are when that is asked."""
         return self._write(
             caller,

@@ -210,6 +210,15 @@ class StudyContent:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyPage:
+    """One page of studies; whether there are more, and how many in all where that was asked."""
+
+    studies: tuple[StudyContent, ...]
+    more: bool
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Exact:
     """Single value matching (PS3.4 C.2.2.2.1)."""
 

@@ -26,6 +26,7 @@ from hilum.core.archive.model import (
     StoreOutcome,
     Study,
     StudyContent,
+    StudyPage,
 )
 from hilum.core.archive.ports import ArchiveTransaction, Objects
 from hilum.core.audit.usecases import record
@@ -77,14 +78,16 @@ def count(tx: ArchiveTransaction, caller: Caller, query: Query) -> int:
 
 def find_contents(
     tx: ArchiveTransaction, caller: Caller, query: Query, *, most_instances: int, counted: bool
-) -> tuple[list[StudyContent], int | None]:
+) -> StudyPage:
     """Return one page of studies with all that is below them, and how many there are when that is asked.
 
     A page ends early rather than hold more than `most_instances`, but has one study at least.
     """
-    found = find(tx, caller, query)
+    limit = query.limit
+    found = find(tx, caller, query if limit is None else replace(query, limit=limit + 1))
+    fitting = rules.as_many_as_fit(found[:limit], most_instances)
     total = tx.archive.count(query) if counted else None
-    return _contents(tx, rules.as_many_as_fit(found, most_instances)), total
+    return StudyPage(tuple(_contents(tx, fitting)), more=len(fitting) < len(found), total=total)
 
 
 def read_study(tx: ArchiveTransaction, caller: Caller, study_instance_uid: str) -> StudyContent:

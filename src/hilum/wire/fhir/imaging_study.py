@@ -125,10 +125,17 @@ def _by_identifier(query: Query, parameter: Parameter) -> Query | None:
     uids = tuple(token.code.removeprefix("urn:oid:") for token in tokens if _names_a_study(token))
     if len(uids) == len(tokens):
         return _by_study(query, uids)
-    issuers = {token.system for token in tokens}
-    if uids or len(issuers) > 1:
-        raise NotSupported("'identifier' takes either study UIDs or accession numbers of one system here")
+    if uids:
+        raise NotSupported("'identifier' takes either study UIDs or accession numbers here")
+    return _by_accession(query, parameter)
+
+
+def _by_accession(query: Query, parameter: Parameter) -> Query:
+    tokens = parameter.plain().tokens()
     once("accession_number" in query.matches, parameter)
+    issuers = {token.system for token in tokens}
+    if len(issuers) > 1:
+        raise NotSupported(f"'{parameter.code}' takes accession numbers of one system here")
     found = _with(query, "accession_number", AnyOf(tuple(token.code for token in tokens)))
     system = issuers.pop()
     if system is None:
@@ -180,6 +187,7 @@ def _with(query: Query, key: str, match: Match) -> Query:
 PARAMETERS: tuple[SearchParameter[Query], ...] = (
     SearchParameter("_id", "token", _by_id, "Resource-id"),
     SearchParameter("_lastUpdated", "date", by_last_updated, "Resource-lastUpdated"),
+    SearchParameter("accession", "token", _by_accession),
     SearchParameter(
         "basedon",
         "reference",
@@ -195,3 +203,4 @@ PARAMETERS: tuple[SearchParameter[Query], ...] = (
     SearchParameter("status", "token", _by_status, "ImagingStudy-status"),
     SearchParameter("subject", "reference", patient.by_subject, "ImagingStudy-subject", patient.CODES),
 )
+"""`accession` is ours: R4 has `identifier` for it, which takes accession numbers too."""

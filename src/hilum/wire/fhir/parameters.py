@@ -21,6 +21,7 @@ Named = TypeVar("Named", OrderQuery, ReportQuery)
 
 Ranges = tuple[tuple[str, str], ...]
 
+_MOST_RANGES = 100
 _OFFICIAL = "http://hl7.org/fhir/SearchParameter/"
 
 
@@ -44,10 +45,16 @@ class SearchParameter(Generic[Q]):
         return _OFFICIAL + self.definition if self.definition else ""
 
 
-def applied(
-    known: Sequence[SearchParameter[Q]], query: Q, asked: Sequence[Parameter]
-) -> tuple[Q | None, list[str]]:
-    """Apply what was asked to a query; returns None when nothing can match, and the names that are not known."""
+@dataclass(frozen=True, slots=True)
+class Narrowed(Generic[Q]):
+    """What a search leaves of a query: None when nothing can match; and the parameters that are not known."""
+
+    query: Q | None
+    unknown: tuple[str, ...]
+
+
+def applied(known: Sequence[SearchParameter[Q]], query: Q, asked: Sequence[Parameter]) -> Narrowed[Q]:
+    """Apply what was asked to a query; every value is read, even when nothing can match any more."""
     by_code = {one.code: one for one in known}
     unknown = []
     found: Q | None = query
@@ -59,7 +66,7 @@ def applied(
         _demand_values(parameter)
         narrower = definition.apply(query if found is None else found, parameter)
         found = narrower if found is not None else None
-    return found, unknown
+    return Narrowed(found, tuple(unknown))
 
 
 def by_last_updated(query: Dated, parameter: Parameter) -> Dated:
@@ -184,6 +191,8 @@ def _digits(moment: datetime | None) -> str:
 def _narrowed(kept: Ranges, more: list[tuple[str, str]]) -> Ranges:
     if not kept:
         return tuple(more)
+    if len(kept) * len(more) > _MOST_RANGES:
+        raise NotSupported("a date is given too many times", next_step="ask for one range")
     crossed = [_crossed(mine, theirs) for mine in kept for theirs in more]
     return tuple(one for one in crossed if not one[1] or one[0] <= one[1])
 

@@ -90,17 +90,17 @@ def _by_identifier(query: PatientQuery, parameter: Parameter) -> PatientQuery:
 
 def _by_name(query: PatientQuery, parameter: Parameter) -> PatientQuery:
     once(query.name, parameter)
-    return replace(query, name=parameter.plain().only_text())
+    return replace(query, name=parameter.plain().only_name())
 
 
 def _by_family(query: PatientQuery, parameter: Parameter) -> PatientQuery:
     once(query.family, parameter)
-    return replace(query, family=parameter.plain().only_text())
+    return replace(query, family=parameter.plain().only_name())
 
 
 def _by_given(query: PatientQuery, parameter: Parameter) -> PatientQuery:
     once(query.given, parameter)
-    return replace(query, given=parameter.plain().only_text())
+    return replace(query, given=parameter.plain().only_name())
 
 
 def _by_birth_date(query: PatientQuery, parameter: Parameter) -> PatientQuery | None:
@@ -151,4 +151,4 @@ def _referenced(parameter: Parameter) -> PatientQuery | None:
     if not parameter.chain:
         ids = parameter.ids("Patient")
         return PatientQuery(include_merged=True, public_ids=ids) if ids else None
-    return applied(PARAMETERS, PatientQuery(include_merged=True), [parameter.chained()])[0]
+    return applied(PARAMETERS, PatientQuery(include_merged=True), [parameter.chained()]).query

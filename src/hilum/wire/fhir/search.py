@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from hilum.core.kernel.errors import Invalid
 
-_MOST_PARAMETERS = 100
-_MOST_VALUES = 100
+_MOST_PARAMETERS = 50
+_MOST_VALUES = 50
 _LONGEST_NAME = 128
+_LONGEST_PART_OF_A_NAME = 256
+_MOST_WORDS = 20
 _LONGEST_VALUE = 4096
 _NAME = re.compile(
     r"(?P<code>[A-Za-z_][A-Za-z_-]*)(?::(?P<modifier>[A-Za-z-]+))?(?:\.(?P<chain>[A-Za-z_:.-]+))?"
@@ -92,6 +94,13 @@ class Parameter:
         if len(self.values) > 1:
             raise NotSupported(f"'{self.code}' takes one value here", next_step="search once for each value")
         return self.texts()[0]
+
+    def only_name(self) -> str:
+        """Return the one value, as part of a name: a few words; raises Invalid."""
+        text = self.only_text()
+        if len(text) > _LONGEST_PART_OF_A_NAME or len(text.split()) > _MOST_WORDS:
+            raise Invalid(f"'{self.code}' is longer than any name", next_step="search for a part of the name")
+        return text
 
     def tokens(self) -> tuple[Token, ...]:
         """Return the values as tokens; raises Invalid."""

@@ -161,4 +161,4 @@ def _referenced(parameter: Parameter) -> OrderQuery | None:
     if not parameter.chain:
         ids = parameter.ids("ServiceRequest")
         return OrderQuery(public_ids=ids) if ids else None
-    return applied(PARAMETERS, OrderQuery(), [parameter.chained()])[0]
+    return applied(PARAMETERS, OrderQuery(), [parameter.chained()]).query
