@@ -1,10 +1,12 @@
 """Objects on their way out: the person as known now, the received values beside it, the pixels untouched."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -388,6 +390,23 @@ def test_real_files_keep_their_pixels(bundled: Callable[[str], bytes]) -> None:
 
 def digest(data_set: Dataset) -> str:
     return sha256(data_set.get("PixelData", b"")).hexdigest()
+
+
+@pytest.mark.needs("dcmtk")
+@pytest.mark.parametrize(
+    "option", ["--write-xfer-implicit", "--write-xfer-big", "--write-xfer-deflated", "--length-undefined"]
+)
+def test_dcmtk_reads_what_goes_out(tmp_path: Path, bundled: Callable[[str], bytes], option: str) -> None:
+    (tmp_path / "original.dcm").write_bytes(bundled("CT_small.dcm"))
+    subprocess.run(["dcmconv", option, tmp_path / "original.dcm", tmp_path / "other.dcm"], check=True)
+    received = (tmp_path / "other.dcm").read_bytes()
+
+    (tmp_path / "outgoing.dcm").write_bytes(written(coerced(BytesIO(received), named("山田^太郎"))))
+
+    dump = subprocess.run(["dcmdump", tmp_path / "outgoing.dcm"], capture_output=True, check=True)
+    assert dump.stderr == b""
+    assert "[山田^太郎]".encode() in dump.stdout
+    assert b"(0400,0565) CS [COERCE]" in dump.stdout
 
 
 def test_metadata_shows_the_person_as_the_object_does(image: Dataset, encode: Encode) -> None:

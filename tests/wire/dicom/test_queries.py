@@ -1,6 +1,8 @@
 """C-FIND, C-MOVE and C-GET identifiers, encoded by outside libraries, and what they come to mean."""
 
+import subprocess
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -349,3 +351,20 @@ def test_a_truncated_identifier_is_invalid() -> None:
 
     with pytest.raises(Invalid, match="truncated"):
         decoded(encoded[:-3], ImplicitVRLittleEndian)
+
+
+@pytest.mark.needs("dcmtk")
+def test_an_identifier_that_dcmtk_wrote_is_understood(tmp_path: Path) -> None:
+    dump = tmp_path / "query.dump"
+    dump.write_text(
+        "(0008,0005) CS [ISO_IR 192]\n(0008,0020) DA [20240101-]\n(0008,0052) CS [STUDY]\n(0010,0010) PN [山田*]\n"
+        "(0020,000d) UI\n(0040,0275) SQ\n(fffe,e000) na\n(0040,1001) SH [RP1]\n(fffe,e00d) na\n(fffe,e0dd) na\n"
+    )
+    subprocess.run(
+        ["dump2dcm", "--write-dataset", "--write-xfer-implicit", dump, tmp_path / "query.dcm"], check=True
+    )
+
+    request = find_request(decoded((tmp_path / "query.dcm").read_bytes(), ImplicitVRLittleEndian), STUDY)
+
+    assert request.query.matches == {"study_date": Between("20240101", ""), "patient_name": Wildcard("山田*")}
+    assert [f"{key.tag:08X}" for key in request.keys] == ["00080020", "00100010", "0020000D", "00400275"]
