@@ -1,0 +1,6 @@
+"""All benchmarks, one after the other: `make bench`."""
+
+from benchmarks import c_store
+
+if __name__ == "__main__":
+    c_store.main()
