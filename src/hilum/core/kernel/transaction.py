@@ -15,7 +15,7 @@ class Transaction(Protocol):
 
     @property
     def now(self) -> datetime:
-        """The moment of this transaction, UTC, aware."""
+        """The moment of this transaction: aware, in the time zone of the server."""
 
     @property
     def events(self) -> EventShelf:

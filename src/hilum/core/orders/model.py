@@ -224,12 +224,13 @@ class WorklistQuery:
     scheduled_procedure_step_id: str = ""
     modality: str = ""
     station_ae_title: str = ""
+    """Steps that nobody assigned to a station match any: ORM^O01 has no field for it."""
     start_date: tuple[str, str] = ("", "")
     """First and last day; either may be empty."""
     start_time: tuple[str, str] = ("", "")
     performing_physician: str = ""
     status: tuple[StepStatus, ...] = ()
-    """Empty: the steps that are still open."""
+    """Empty: the steps that are still open, of orders that are active."""
     limit: int = 1000
 
 

@@ -175,7 +175,7 @@ def _same_person(tx: OrdersTransaction, order: Order, patient: PatientRecord) ->
 def _new_order(tx: OrdersTransaction, patient: PatientRecord, request: OrderRequest) -> Order:
     accession = request.accession_number or _assigned_accession(tx, request)
     procedure_id = request.requested_procedure_id or accession.value
-    steps = request.steps or (StepRequest(),)
+    steps = [_with_start(tx, step) for step in request.steps or (StepRequest(),)]
     return Order(
         key=0,
         public_id=tx.fresh_key(),
@@ -198,6 +198,13 @@ def _new_order(tx: OrdersTransaction, patient: PatientRecord, request: OrderRequ
         created=tx.now,
         updated=tx.now,
     )
+
+
+def _with_start(tx: OrdersTransaction, step: StepRequest) -> StepRequest:
+    """A step that nobody scheduled is due now: its start is Type 1 in every answer (PS3.4 Table K.6-1)."""
+    if step.start_date:
+        return step
+    return replace(step, start_date=f"{tx.now:%Y%m%d}", start_time=f"{tx.now:%H%M%S}")
 
 
 def _assigned_accession(tx: OrdersTransaction, request: OrderRequest) -> Identifier:

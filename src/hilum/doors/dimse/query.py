@@ -52,7 +52,7 @@ def find_worklist(session: Session, context: AcceptedContext, request: CFindRequ
         most = session.most_answers
         items = session.hub.worklist(session.caller, replace(understood.query, limit=most + 1))
         _demand_within_limit(len(items), most)
-        answers = (worklist_answer(item, understood) for item in items)
+        answers = (worklist_answer(item, understood, session.peer_ae_title) for item in items)
         _answer(session, context, request, answers, Status.PENDING)
     except HilumError as error:
         session.refuse(context, request, Service.FIND, error)

@@ -23,7 +23,7 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         """Take the moment; it stays the same to the end of the transaction."""
-        self._opened = Opened(connection, datetime.now(UTC))
+        self._opened = Opened(connection, datetime.now(UTC).astimezone())
 
     @property
     def now(self) -> datetime:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from hilum.core.archive.model import Between
-from hilum.core.orders.model import ScheduledProcedureStep, WorklistQuery
+from hilum.core.orders.model import OrderStatus, ScheduledProcedureStep, WorklistQuery
 from hilum.core.orders.rules import OPEN_STEPS
 from hilum.core.patients.model import PatientRecord
 from hilum.stores.sql.matching import is_universal, matching, name_condition, text_condition
@@ -33,7 +33,6 @@ _TEXT_KEYS = {
     "study_instance_uid": orders.c.study_instance_uid,
     "scheduled_procedure_step_id": steps.c.scheduled_procedure_step_id,
     "modality": steps.c.modality,
-    "station_ae_title": steps.c.station_ae_title,
 }
 _NAME_KEYS = {
     "patient_name": _root.c.name_folded,
@@ -60,6 +59,12 @@ def _conditions(query: WorklistQuery) -> list[ColumnElement[bool]]:
         for key, column in _TEXT_KEYS.items()
         if not is_universal(matching(getattr(query, key)))
     ]
+    if query.status == ():
+        conditions.append(orders.c.status == OrderStatus.ACTIVE.value)
+    station = matching(query.station_ae_title)
+    if not is_universal(station):
+        unassigned = steps.c.station_ae_title == ""
+        conditions.append(or_(unassigned, text_condition(steps.c.station_ae_title, station)))
     conditions += [
         name_condition(column, None, matching(getattr(query, key)))
         for key, column in _NAME_KEYS.items()

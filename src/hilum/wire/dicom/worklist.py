@@ -1,7 +1,7 @@
 """Modality Worklist: identifiers to core queries, scheduled steps to answers (PS3.4 K.6.1, Table K.6-1; RAD-5)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pydicom.dataset import Dataset
@@ -196,8 +196,15 @@ def _requested(data_set: DataSet) -> tuple[RequestedKey, ...]:
     )
 
 
-def worklist_answer(item: WorklistItem, request: WorklistRequest) -> Dataset:
-    """Return one answer: the keys asked for, and those that Table K.6-1 wants in every answer."""
+def worklist_answer(item: WorklistItem, request: WorklistRequest, asking: str = "") -> Dataset:
+    """Return one answer: the keys asked for, and those that Table K.6-1 wants in every answer.
+
+    A step that nobody assigned to a station is offered to the one that asks: `asking` is its AE title.
+    """
+    if not item.step.station_ae_title:
+        named = request.query.station_ae_title
+        station = named if named and not set("*?") & set(named) else asking
+        item = replace(item, step=replace(item.step, station_ae_title=station))
     answer = _shaped(item, request.keys, _ROWS)
     asked = next((key for key in request.keys if key.tag == SCHEDULED_PROCEDURE_STEP_SEQUENCE), None)
     inside = asked.items if asked is not None else ()
