@@ -75,3 +75,22 @@ def test_a_host_has_a_name_and_perhaps_a_port(host: str, name: str) -> None:
 def test_a_bad_range_is_named() -> None:
     with pytest.raises(Invalid, match=r"not an address"):
         Proxies.of(["10.0.0.0/99"])
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("localhost", "http://localhost:8080"),
+        ("127.0.0.1:9", "http://127.0.0.1:9"),
+        ("pacs.example.org", "http://pacs.example.org"),
+    ],
+)
+def test_a_client_on_this_machine_that_leaves_the_port_out_of_host_can_follow_our_urls(
+    host: str, expected: str
+) -> None:
+    scope = {**_scope("127.0.0.1"), "server": ("127.0.0.1", 8080)}
+
+    place = place_of(scope, {"host": host}, Proxies.of([]))
+
+    assert place.base_url == expected

@@ -69,7 +69,7 @@ def host_name(host: str) -> str:
 def place_of(scope: Mapping[str, Any], headers: Mapping[str, str], proxies: Proxies) -> Place:
     """Return where a request comes from; forwarded fields count only from a trusted proxy. Raises Invalid."""
     address = scope["client"][0] if scope.get("client") else ""
-    scheme, host, prefix = scope.get("scheme", "http"), headers.get("host", ""), ""
+    scheme, host, prefix = scope.get("scheme", "http"), _with_port(scope, headers.get("host", "")), ""
     if proxies.trust(address):
         scheme = _first(headers.get("x-forwarded-proto", "")) or scheme
         host = _first(headers.get("x-forwarded-host", "")) or host
@@ -80,6 +80,17 @@ def place_of(scope: Mapping[str, Any], headers: Mapping[str, str], proxies: Prox
     if prefix and not _PREFIX.fullmatch(prefix):
         raise Invalid("X-Forwarded-Prefix is not a path")
     return Place(address, scheme, host, prefix)
+
+
+def _with_port(scope: Mapping[str, Any], host: str) -> str:
+    """Return Host with the port of this socket, where a client on this machine left it out (RFC 9110 7.2).
+
+    dicomweb-client does, and could not follow a URL without it. A proxy's Host is left alone: it names the proxy.
+    """
+    server, port = scope.get("server") or ("", None)
+    own = is_loopback(server) and (host == server or host.lower() == "localhost")
+    is_default = port == (443 if scope.get("scheme") == "https" else 80)
+    return f"{host}:{port}" if own and port and not is_default else host
 
 
 def _first(value: str) -> str:

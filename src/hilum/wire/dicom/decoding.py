@@ -66,6 +66,12 @@ class DecodedFrame:
     bits_stored: int
 
 
+def is_decodable(transfer_syntax_uid: str) -> bool:
+    """Say whether there is a codec for a transfer syntax."""
+    known = {*_PLUGINS, DEFLATED_IMAGE_FRAME, ENCAPSULATED_UNCOMPRESSED}
+    return transfer_syntax_uid in known
+
+
 def decode_frame(pixels: Pixels, number: int, *, most_pixels: int = MOST_PIXELS) -> DecodedFrame:
     """Decode one frame; Invalid for what is too large, broken, or of a syntax without a codec."""
     image = pixels.image

@@ -114,7 +114,7 @@ class _Writer:
         for tag, element in elements.items():
             if tag & 0xFFFF and tag != _TRAILING_PADDING:
                 key = f"{tag:08X}"
-                vr = _definite_vr(element, elements, signed=signed)
+                vr = definite_vr(element, elements, signed=signed)
                 written[key] = self._attribute(element, vr, character_set, path + key, signed=signed)
         return written
 
@@ -157,7 +157,7 @@ def little_endian(value: bytes, vr: str, element: Element) -> bytes:
     return bytes(swapped)
 
 
-def _definite_vr(element: Element, elements: DataSet, *, signed: bool) -> str:
+def definite_vr(element: Element, elements: DataSet, *, signed: bool) -> str:
     """Settle what the dictionary leaves open, and find the VR of known private attributes."""
     vr = element.vr
     if len(vr) == 2:

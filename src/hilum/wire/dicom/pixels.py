@@ -1,6 +1,6 @@
 """Frames of an image as they are encoded: where they lie, cut out one by one (PS3.3 C.7.6.3; PS3.5 section 8, A.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from struct import unpack
 from types import MappingProxyType
@@ -38,6 +38,7 @@ _PIXELS = MappingProxyType(
 _MOST_ELEMENTS = 5_000_000
 _MOST_FRAMES = 1_000_000
 _CHECK_BEFORE_READING = 1 << 20
+_PIECE = 1 << 20
 # With what a frame's first fragment begins, by codec: JPEG and JPEG-LS, JPEG 2000, JP2 box, JPEG XL.
 _FRAME_BEGINNINGS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP", b"\xff\x0a")
 
@@ -116,8 +117,14 @@ class Pixels:
 
     def encapsulated_stream(self) -> bytes:
         """Return all fragments as one stream: a video (PS3.5 A.4.5 and later)."""
+        return b"".join(self.encapsulated_chunks())
+
+    def encapsulated_chunks(self) -> Iterator[bytes]:
+        """Yield the same stream in pieces, since a video is long."""
         spans, _ = self._walker.fragments(self._element.offset, self._coding)
-        return b"".join(self._read(offset, length) for offset, length in spans[1:])
+        for offset, length in spans[1:]:
+            for start in range(0, length, _PIECE):
+                yield self._read(offset + start, min(_PIECE, length - start))
 
     def _native_frame(self, number: int) -> bytes:
         """Read one frame by its byte range; single-bit frames are shifted to begin at a byte."""

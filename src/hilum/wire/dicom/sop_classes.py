@@ -218,3 +218,11 @@ STORAGE_SOP_CLASSES = MappingProxyType(
         "1.2.840.10008.5.1.4.45.1": "ImplantTemplateGroupStorage",
     }
 )
+
+_OF_THE_STANDARD, _STORAGE_ROOT = "1.2.840.10008.", "1.2.840.10008.5.1.4.1.1."
+
+
+def is_storable(sop_class_uid: str) -> bool:
+    """Say whether instances of a class are stored: all storage classes, later ones too, and private ones."""
+    known = sop_class_uid in STORAGE_SOP_CLASSES or sop_class_uid.startswith(_STORAGE_ROOT)
+    return known or not sop_class_uid.startswith(_OF_THE_STANDARD)

@@ -1,0 +1,99 @@
+"""The routes of DICOMweb at `/dicom-web` and of WADO-URI at `/wado`, on one page."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from hilum.core.archive.model import Level
+from hilum.core.hub import Hub
+from hilum.doors._http.app import Door
+from hilum.doors._http.endpoints import Answer, Endpoint, answered, streamed
+from hilum.doors.dicomweb.bulk import Bulk
+from hilum.doors.dicomweb.frames import Frames
+from hilum.doors.dicomweb.metadata import Metadata
+from hilum.doors.dicomweb.rendered import Rendered
+from hilum.doors.dicomweb.retrieving import Retrieving
+from hilum.doors.dicomweb.searching import Searching
+from hilum.doors.dicomweb.storing import Storing
+from hilum.doors.dicomweb.uri import WadoUri
+
+_LARGEST_BODY = 1 << 50
+"""A store request has no length of its own: each instance in it has, and the disk has."""
+
+_STUDY = "/studies/{study}"
+_SERIES = _STUDY + "/series/{series}"
+_INSTANCE = _SERIES + "/instances/{instance}"
+_FRAMES = _INSTANCE + "/frames/{frames}"
+
+
+def dicomweb_doors(
+    hub: Hub, *, most_answers: int = 10_000, longest_instance: int = 16 * 2**30
+) -> tuple[Door, Door]:
+    """Return DICOMweb (PS3.18 section 10) and WADO-URI (section 9).
+
+    `most_answers` is the longest page of a search, `longest_instance` the octets of one instance that is stored.
+    """
+    gets = _searches(Searching(hub, most_answers)) | _retrievals(hub)
+    store = streamed(hub, Storing(hub, longest_instance).answer)
+    posts = {"/studies": store, _STUDY: store}
+    routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, posts)
+    wado = _routes({"/": answered(hub, WadoUri(hub).answer)}, {})
+    return Door("dicomweb", "/dicom-web", routes, largest_body=_LARGEST_BODY), Door("wado", "/wado", wado)
+
+
+def _searches(searching: Searching) -> dict[str, Answer]:
+    """PS3.18 Table 10.6.1-1."""
+    return {
+        "/studies": searching.at(Level.STUDY),
+        "/series": searching.at(Level.SERIES),
+        "/instances": searching.at(Level.INSTANCE),
+        _STUDY + "/series": searching.at(Level.SERIES),
+        _STUDY + "/instances": searching.at(Level.INSTANCE),
+        _SERIES + "/instances": searching.at(Level.INSTANCE),
+    }
+
+
+def _retrievals(hub: Hub) -> dict[str, Answer]:
+    """PS3.18 Tables 10.4.1-1 to 10.4.1-6."""
+    objects, metadata, frames, rendered = Retrieving(hub), Metadata(hub), Frames(hub), Rendered(hub)
+    answers: dict[str, Answer] = {
+        _INSTANCE + "/bulk/{path:path}": Bulk(hub, frames).answer,
+        _FRAMES: frames.answer,
+        _FRAMES + "/rendered": rendered.frames,
+        _FRAMES + "/thumbnail": rendered.thumbnail,
+    }
+    for resource in (_STUDY, _SERIES, _INSTANCE):
+        answers[resource] = objects.objects
+        answers[resource + "/metadata"] = metadata.answer
+        answers[resource + "/rendered"] = rendered.answer
+        answers[resource + "/thumbnail"] = rendered.thumbnail
+    return answers
+
+
+def _routes(gets: Mapping[str, Endpoint], posts: Mapping[str, Endpoint]) -> list[BaseRoute]:
+    """Answer each method that a path has, and OPTIONS with their names; any other is 405."""
+    routes: list[BaseRoute] = []
+    for path, get in gets.items():
+        methods = ["GET", "HEAD", "OPTIONS", *(["POST"] if path in posts else [])]
+        by_method = {"GET": get, "HEAD": get, "OPTIONS": _allowing(methods)}
+        if path in posts:
+            by_method["POST"] = posts[path]
+        routes.append(Route(path, _by_method(by_method), methods=methods))
+    return routes
+
+
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await endpoints[request.method](request)
+
+    return endpoint
+
+
+def _allowing(methods: list[str]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        del request
+        return Response(status_code=204, headers={"Allow": ", ".join(methods)})
+
+    return endpoint

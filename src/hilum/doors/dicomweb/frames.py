@@ -1,0 +1,137 @@
+"""WADO-RS frames: pixels as stored or decoded, one part a frame (PS3.18 10.4.1.1.4, 8.7.3.3)."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hilum.core.archive.model import Retrieved
+from hilum.core.hub import Hub
+from hilum.core.kernel.caller import Caller
+from hilum.core.kernel.errors import Invalid, NotFound
+from hilum.doors._http.problems import NotAcceptable
+from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, demand
+from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
+from hilum.doors.dicomweb.paths import frame_numbers, instance_url, retrieved
+from hilum.doors.dicomweb.tagged import entity_tag, kept_headers, not_modified
+from hilum.wire.dicom.decoding import is_decodable
+from hilum.wire.dicom.pixels import Pixels, open_pixels
+from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, OCTET_STREAM
+from hilum.wire.dicom.uncompressed import native_frame
+
+
+class Frames:
+    """Cuts frames out of stored objects; one frame is in memory at a time."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def answer(self, request: Request, caller: Caller) -> Response:
+        """Answer `GET .../instances/{instance}/frames/{frames}`."""
+        numbers = frame_numbers(request)
+        ranges = accepted_ranges(request)
+        (one,) = retrieved(request, self._hub, caller)
+        return self.of(request, one, numbers, ranges)
+
+    def of(
+        self, request: Request, one: Retrieved, numbers: tuple[int, ...], ranges: Sequence[Range]
+    ) -> Response:
+        """Answer frames of an instance."""
+        tag = entity_tag(request, [one])
+        known = not_modified(request, tag)
+        if known is not None:
+            return known
+        file = self._hub.open_blob(one.instance.blob.digest)
+        try:
+            return self._opened(request, one, file, numbers, ranges, tag)
+        except BaseException:
+            file.close()
+            raise
+
+    def _opened(
+        self,
+        request: Request,
+        one: Retrieved,
+        file: BinaryIO,
+        numbers: tuple[int, ...],
+        ranges: Sequence[Range],
+        tag: str,
+    ) -> Response:
+        pixels = pixels_of(file)
+        absent = [number for number in numbers if number > pixels.image.number_of_frames]
+        if absent:
+            raise NotFound(f"there is no frame {absent[0]}: the object has {pixels.image.number_of_frames}")
+        offer = demand(ranges, _offers(pixels, alone=len(numbers) == 1))
+        media_type = _label(pixels, offer)
+        content_type = f"{media_type}; transfer-syntax={offer.transfer_syntax_uid}"
+        if not offer.multipart:
+            frame = _frame(pixels, numbers[0], offer)
+            file.close()
+            return Response(frame, headers={**kept_headers(tag), "Content-Type": content_type})
+        url = f"{instance_url(request, one)}/frames"
+        parts = _parts(file, pixels, numbers, offer, content_type, url)
+        return multipart_answer(media_type, parts, kept_headers(tag))
+
+
+def pixels_of(file: BinaryIO) -> Pixels:
+    """Describe the pixels of an object; raises NotAcceptable where it is no image."""
+    try:
+        return open_pixels(file)
+    except Invalid as error:
+        raise NotAcceptable(
+            error.what, next_step="retrieve the instance, its metadata or its bulk data"
+        ) from error
+
+
+def _offers(pixels: Pixels, *, alone: bool) -> list[Offer]:
+    """Return the forms of a frame, in order of preference where a range admits several (PS3.18 Table 8.7.3-5).
+
+    `transfer-syntax=*` gives what is stored, whatever media type it is asked as; nothing said about either gives
+    native pixels, where there is a codec.
+    """
+    return [
+        offer for multipart in (True, False)[: 1 + alone] for offer in _forms(pixels, multipart=multipart)
+    ]
+
+
+def _forms(pixels: Pixels, *, multipart: bool) -> list[Offer]:
+    stored, native = pixels.transfer_syntax.uid, Offer(OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, multipart)
+    if not pixels.is_encapsulated:
+        return [native]
+    offers = [Offer(OCTET_STREAM, stored, multipart, unasked=False)]
+    if is_decodable(stored):
+        offers.append(native)
+    if pixels.frame_media_type != OCTET_STREAM:
+        offers.append(Offer(pixels.frame_media_type, stored, multipart))
+        if pixels.frame_media_type in _OLD_NAMES:
+            offers.append(Offer(_OLD_NAMES[pixels.frame_media_type], stored, multipart))
+    return offers
+
+
+_OLD_NAMES = {"image/jls": "image/x-jls", "image/dicom-rle": "image/x-dicom-rle"}
+"""Names before PS3.18-2017, still asked for."""
+
+
+def _label(pixels: Pixels, offer: Offer) -> str:
+    """Name stored frames by their codec even where any octets were asked for: viewers choose the decoder by it."""
+    as_stored = pixels.is_encapsulated and offer.transfer_syntax_uid == pixels.transfer_syntax.uid
+    return pixels.frame_media_type if as_stored and offer.media_type == OCTET_STREAM else offer.media_type
+
+
+def _frame(pixels: Pixels, number: int, offer: Offer) -> bytes:
+    as_stored = offer.transfer_syntax_uid == pixels.transfer_syntax.uid
+    try:
+        return pixels.frame(number) if as_stored else native_frame(pixels, number)
+    except Invalid as error:
+        raise NotAcceptable(
+            error.what, peer_said=error.peer_said, next_step="accept transfer-syntax=*, which is as stored"
+        ) from error
+
+
+def _parts(
+    file: BinaryIO, pixels: Pixels, numbers: tuple[int, ...], offer: Offer, content_type: str, url: str
+) -> Iterator[Part]:
+    with file:
+        for number in numbers:
+            yield Part(content_type, f"{url}/{number}", (_frame(pixels, number, offer),))

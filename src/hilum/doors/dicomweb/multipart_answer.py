@@ -1,0 +1,43 @@
+"""Answers of many parts, sent as they are read (RFC 2387; PS3.18 8.7.1)."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from starlette.responses import StreamingResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: its media type with parameters, where it can be had alone, and its bytes."""
+
+    content_type: str
+    location: str
+    chunks: Iterable[bytes]
+
+
+def multipart_answer(media_type: str, parts: Iterator[Part], headers: Mapping[str, str]) -> StreamingResponse:
+    """Return an answer of parts. The first one is made before anything is sent, so that its failure is an answer."""
+    boundary = secrets.token_hex(16)
+    first = next(parts)
+    content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
+    body = _body(boundary.encode("ascii"), first, parts)
+    return StreamingResponse(body, headers={**headers, "Content-Type": content_type})
+
+
+def _body(boundary: bytes, first: Part, others: Iterator[Part]) -> Iterator[bytes]:
+    yield from _part(b"--" + boundary, first)
+    for part in others:
+        yield from _part(b"\r\n--" + boundary, part)
+    yield b"\r\n--" + boundary + b"--\r\n"
+
+
+def _part(delimiter: bytes, part: Part) -> Iterator[bytes]:
+    """Send the head together with the first chunk: one write less for each frame."""
+    head = f"\r\nContent-Type: {part.content_type}\r\nContent-Location: {part.location}\r\n\r\n"
+    pending = delimiter + head.encode("ascii")
+    for chunk in part.chunks:
+        yield pending + chunk if pending else chunk
+        pending = b""
+    if pending:
+        yield pending

@@ -1,0 +1,88 @@
+"""QIDO-RS: search for studies, series and instances (PS3.18 10.6)."""
+
+import json
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hilum.core.archive.model import AnyOf, Exact, Level, Match, Query
+from hilum.core.hub import Hub
+from hilum.core.kernel.caller import Caller
+from hilum.core.kernel.identifiers import uid
+from hilum.doors._http.endpoints import Answer
+from hilum.doors.dicomweb.acceptance import accepted_ranges, demand
+from hilum.doors.dicomweb.metadata import JSON_OFFERS
+from hilum.doors.dicomweb.paths import service_url, uid_in_path
+from hilum.wire.dicom.search import SearchRequest, search_answer, search_request
+
+_UIDS = {
+    "study_instance_uid",
+    "series_instance_uid",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "sop_classes_in_study",
+}
+_MORE = (
+    "The number of results exceeded the maximum supported by the server. Additional results can be requested."
+)
+
+
+class Searching:
+    """Answers searches at three levels; `most_answers` is the longest page."""
+
+    def __init__(self, hub: Hub, most_answers: int) -> None:
+        self._hub = hub
+        self._most_answers = most_answers
+
+    def at(self, level: Level) -> Answer:
+        """Return the answer to `GET /studies`, `/series` or `/instances`, below whatever the path names."""
+
+        def answer(request: Request, caller: Caller) -> Response:
+            return self._answer(request, caller, level)
+
+        return answer
+
+    def _answer(self, request: Request, caller: Caller, level: Level) -> Response:
+        offer = demand(accepted_ranges(request), JSON_OFFERS)
+        search = self._read(request, level)
+        found = self._hub.find(caller, self._capped(search.query))
+        warnings = list(search.warnings)
+        if self._is_cut(search.query, len(found)):
+            found.pop()
+            warnings.append(_MORE)
+        base_url = service_url(request)
+        answers = [search_answer(one, search, base_url) for one in found]
+        response = Response(
+            json.dumps(answers, separators=(",", ":")), headers={"Content-Type": offer.media_type}
+        )
+        for warning in warnings:
+            response.headers.append("Warning", f'299 hilum "{_quoted(warning)}"')
+        return response
+
+    def _read(self, request: Request, level: Level) -> SearchRequest:
+        parameters = {name: request.query_params.getlist(name) for name in request.query_params}
+        study, series = uid_in_path(request, "study"), uid_in_path(request, "series")
+        search = search_request(level, parameters, study, series)
+        for key in _UIDS & search.query.matches.keys():
+            _check_uids(search.query.matches[key], key)
+        return search
+
+    def _capped(self, query: Query) -> Query:
+        """Ask for one answer more than the longest page, which tells whether there are more."""
+        asked = query.limit
+        most = self._most_answers + 1 if asked is None or asked > self._most_answers else asked
+        return replace(query, limit=most)
+
+    def _is_cut(self, query: Query, number: int) -> bool:
+        return number > self._most_answers and (query.limit is None or query.limit > self._most_answers)
+
+
+def _check_uids(match: Match, key: str) -> None:
+    values = match.values if isinstance(match, AnyOf) else (match.value,) if isinstance(match, Exact) else ()
+    for value in values:
+        uid(value, key.replace("_", " "))
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", " ").replace('"', "'")
