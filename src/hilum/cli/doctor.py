@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hilum.cli.frame import Exit
@@ -110,17 +111,13 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:
-    try:
-        hub = hub_of(settings)
-    except HilumError as error:
-        yield Finding(
-            State.FAIL, "database", str(error), error.next_step or "see the settings: hilum settings"
-        )
+    schema = _tried("database", lambda: _schema(settings))
+    yield schema
+    if schema.state is not State.OK:
         return
-    yield _tried("database", lambda: _database(hub))
-    yield _tried("storage", lambda: _storage(hub))
-    yield _tried("clock", lambda: _clock(hub))
-    yield _tried("sign-in", lambda: _sign_in(hub))
+    hub = hub_of(settings)
+    for check, look in (("storage", _storage), ("clock", _clock), ("sign-in", _sign_in)):
+        yield _tried(check, partial(look, hub))
     yield from _peers(hub, settings)
 
 
@@ -132,10 +129,16 @@ def _tried(check: str, look: Callable[[], Finding]) -> Finding:
         return Finding(State.FAIL, check, said, error.next_step)
 
 
-def _database(hub: "Hub") -> Finding:
-    totals = hub.totals(operator())
-    counted = ", ".join(f"{number} {name}" for name, number in totals.items())
-    return Finding(State.OK, "database", f"reachable, with the schema of this version: {counted}")
+def _schema(settings: Settings) -> Finding:
+    from hilum.stores.sql.migrate import REVISIONS, current
+
+    if not settings.database.url and not (settings.data.folder / "hilum.db").exists():
+        return Finding(State.WARN, "database", "there is none yet", "hilum serve makes it")
+    revision = current(settings.database_url)
+    if revision == REVISIONS[-1]:
+        return Finding(State.OK, "database", f"reachable, with the schema of this version ({revision})")
+    said = f"its schema is {revision or 'missing'}, this version needs {REVISIONS[-1]}"
+    return Finding(State.FAIL, "database", said, "hilum migrate")
 
 
 def _storage(hub: "Hub") -> Finding:

@@ -28,6 +28,8 @@ from hilum.wire.dicom.source import source_of
 _CHUNK = 1 << 20
 _DIRECTORY_OF_MEDIA = "1.2.840.10008.1.3.10"
 _CHECKED_AT_ONCE = 256
+_LENGTHS = re.compile(r"(?<![\w(,])\d+(?![\w),])")
+"""Lengths and offsets differ from file to file, the reason does not; the numbers of tags stay."""
 
 
 class Fate(StrEnum):
@@ -65,7 +67,7 @@ class Tally:
         self.fates[result.fate] += 1
         self.octets += result.size
         if result.reason:
-            kind = re.sub(r"\d+", "N", result.reason)  # lengths and offsets differ, the reason does not
+            kind = _LENGTHS.sub("N", result.reason)
             self.reasons.setdefault((result.fate, kind), []).append(result.path)
 
     @property

@@ -42,11 +42,10 @@ def settings_of(  # the four options of every command that touches the store
 
 
 def hub_of(settings: Settings) -> "Hub":
-    """Open the stores; an embedded database that is not there yet is made. Rooms are imported now, not for --help."""
+    """Open the stores; the embedded database is made, or brought to our schema. Rooms are imported now, not for --help."""
     from hilum.app import build_hub, migrate
 
-    embedded = settings.data.folder / "hilum.db"
-    if not settings.database.url and not embedded.exists():
+    if not settings.database.url:
         migrate(settings)
     return build_hub(settings)
 

@@ -58,8 +58,13 @@ class Dialogue:
         if error is not None:
             self._association.abort()
             return
-        self._association.write(self._association.connection.send_release_request())
-        self._association.await_close()
+        try:
+            self._association.write(self._association.connection.send_release_request())
+            self._association.next_message()
+        except AssociationEnded:
+            pass  # released, or gone: either way it is over
+        finally:
+            self._association.close()
 
     def next_message_id(self) -> int:
         """Return a message ID."""

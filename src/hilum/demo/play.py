@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ _CT_PORT = 11113
 def play(folder: Path, source: Path | None, *, once: bool) -> int:
     """Play the day in a data folder and return the exit code; unless `once`, stay until Ctrl-C."""
     stage = Stage()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends the play ends its processes too
     with ExitStack() as scene:
         try:
             server, hub, day = _set(stage, scene, folder, source)

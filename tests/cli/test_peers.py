@@ -1,0 +1,226 @@
+"""Peers, rules, tokens and deliveries at the command line."""
+
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hilum.cli.frame import Exit
+
+
+@pytest.fixture
+def listening_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_dicom_peer_is_a_modality_and_is_known_by_its_address(hilum: Any) -> None:
+    added = hilum("peers", "add", "ct01", "--dicom", "CT01@localhost:104")
+
+    listed = hilum("peers", "list", "--json").json
+    assert added.code == Exit.OK
+    assert listed[0]["where"] == "CT01@127.0.0.1:104"
+    assert listed[0]["roles"] == ["modality"]
+    assert listed[0]["check_host"]
+    assert "localhost is kept as 127.0.0.1" in added.err
+
+
+def test_an_mllp_peer_is_an_information_system_with_its_issuer(hilum: Any) -> None:
+    hilum("peers", "add", "ris", "--mllp", "[::1]:2575", "--issuer", "HOSPITAL")
+
+    listed = hilum("peers", "list", "--json").json
+    assert (listed[0]["where"], listed[0]["roles"], listed[0]["default_issuer"]) == (
+        "[::1]:2575",
+        ["information-system"],
+        "HOSPITAL",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("x",),
+        ("x", "--dicom", "A@h:1", "--mllp", "h:1"),
+        ("x", "--dicom", "10.0.0.7:104"),
+        ("x", "--dicom", "A@10.0.0.7"),
+        ("x", "--dicom", "SEVENTEENLETTERS1@10.0.0.7:104"),
+        ("x", "--mllp", "10.0.0.7:0"),
+        ("x", "--mllp", "10.0.0.7:99999"),
+        ("x", "--dicomweb", "ftp://pacs"),
+        ("x", "--fhir", "https://user:secret@fhir"),
+        ("../x", "--mllp", "10.0.0.7:1"),
+        ("x", "--mllp", "10.0.0.7:1", "--role", "king"),
+    ],
+)
+def test_a_peer_that_makes_no_sense_is_a_usage_error_with_a_next_step(
+    hilum: Any, arguments: tuple[str, ...]
+) -> None:
+    ended = hilum("peers", "add", *arguments)
+
+    assert ended.code == Exit.USAGE
+    assert "next:" in ended.err
+    assert hilum("peers", "list", "--json").json == []
+
+
+def test_removing_an_unknown_peer_is_a_usage_error(hilum: Any) -> None:
+    assert hilum("peers", "remove", "nobody").code == Exit.USAGE
+
+
+def test_a_removed_peer_is_gone(hilum: Any) -> None:
+    hilum("peers", "add", "ris", "--mllp", "127.0.0.1:1")
+
+    removed = hilum("peers", "remove", "ris")
+
+    assert removed.code == Exit.OK
+    assert hilum("peers", "list", "--json").json == []
+
+
+def test_a_peer_that_listens_is_tested_ok(hilum: Any, listening_port: int) -> None:
+    hilum("peers", "add", "ris", "--mllp", f"127.0.0.1:{listening_port}")
+
+    tested = hilum("peers", "test", "ris", "--json")
+
+    assert tested.code == Exit.OK
+    assert tested.json[0]["answer"] == "ok"
+
+
+@pytest.mark.parametrize("command", [("echo",), ("peers", "test")])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "--mllp 127.0.0.1:{}",
+        "--dicom PACS@127.0.0.1:{}",
+        "--dicomweb http://127.0.0.1:{}",
+        "--fhir http://127.0.0.1:{}",
+    ],
+)
+def test_a_peer_that_is_not_there_is_unreachable(
+    hilum: Any, closed_port: int, command: tuple[str, ...], how: str
+) -> None:
+    hilum("peers", "add", "gone", *how.format(closed_port).split())
+
+    tested = hilum(*command, "gone", "--json")
+
+    assert tested.code == Exit.UNREACHABLE
+    assert tested.json[0]["answer"] == "unreachable"
+    assert tested.json[0]["said"]
+
+
+def test_a_table_is_plain_and_aligned_when_nobody_watches(hilum: Any) -> None:
+    hilum("peers", "add", "ris", "--mllp", "127.0.0.1:1")
+
+    listed = hilum("peers", "list")
+
+    heading, row = listed.out.splitlines()
+    assert heading.split()[:3] == ["NAME", "KIND", "WHERE"]
+    assert row.index("mllp") == heading.index("KIND")
+    assert "\x1b" not in listed.out
+
+
+def test_a_token_is_shown_once_and_listed_without_its_secret(hilum: Any) -> None:
+    created = hilum(
+        "token", "create", "--scope", "archive.*", "--scope", "patients.read", "--name", "ai", "--days", "30"
+    )
+
+    listed = hilum("token", "list", "--json")
+    assert created.code == Exit.OK
+    assert created.out.strip().startswith("hilum_")
+    assert created.out.strip() not in listed.out
+    assert (listed.json[0]["name"], listed.json[0]["scopes"]) == ("ai", ["archive.*", "patients.read"])
+
+
+def test_an_unknown_scope_is_a_usage_error_that_lists_the_scopes(hilum: Any) -> None:
+    ended = hilum("token", "create", "--scope", "archive.qery")
+
+    assert ended.code == Exit.USAGE
+    assert "archive.query" in ended.err
+
+
+def test_rules_are_loaded_and_written_back(hilum: Any, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules:\n- name: all\n  when:\n    event: instance-stored\n  to:\n  - pacs2\n")
+    hilum("peers", "add", "pacs2", "--dicom", "PACS2@127.0.0.1:104")
+
+    loaded = hilum("routes", "load", file)
+
+    assert loaded.code == Exit.OK
+    assert hilum("routes", "list", "--yaml").out == file.read_text()
+
+
+def test_rules_to_an_unknown_peer_are_not_loaded(hilum: Any, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules: [{name: all, to: [nobody]}]")
+
+    loaded = hilum("routes", "load", file)
+
+    assert loaded.code == Exit.USAGE
+    assert "nobody" in loaded.err
+    assert hilum("routes", "list", "--json").json == []
+
+
+def test_a_mistake_in_a_rules_file_names_file_and_line(hilum: Any, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules:\n- name: all\n  too: [x]\n")
+
+    loaded = hilum("routes", "load", file)
+
+    assert loaded.code == Exit.USAGE
+    assert f"{file}:3: unknown key 'too'" in loaded.err
+
+
+def test_deliveries_are_listed_and_a_missing_one_is_a_usage_error(hilum: Any) -> None:
+    assert hilum("deliveries", "list", "--json").json == []
+    assert hilum("deliveries", "show", "7").code == Exit.USAGE
+    assert hilum("deliveries", "replay").code == Exit.USAGE
+    assert hilum("deliveries", "list", "--state", "lost").code == Exit.USAGE
+    assert hilum("deliveries", "replay", "--dead").code == Exit.OK
+
+
+def test_the_doctor_of_an_empty_folder_says_what_is_missing_and_makes_nothing(
+    hilum: Any, folder: Path
+) -> None:
+    ended = hilum("doctor", "--json")
+
+    found = {row["check"]: row for row in ended.json}
+    assert found["database"]["state"] == "warn"
+    assert found["database"]["next_step"] == "hilum serve makes it"
+    assert {"port http", "port dicom", "port hl7", "disk"} <= set(found)
+    assert not folder.exists()
+
+
+def test_the_doctor_finds_a_peer_that_is_gone(hilum: Any, closed_port: int) -> None:
+    hilum("peers", "add", "gone", "--mllp", f"127.0.0.1:{closed_port}")
+
+    ended = hilum("doctor", "--json")
+
+    found = {row["check"]: row["state"] for row in ended.json}
+    assert ended.code == Exit.PARTIAL
+    assert found["peer gone"] == "fail"
+    assert (found["database"], found["storage"], found["clock"], found["sign-in"]) == (
+        "ok",
+        "ok",
+        "ok",
+        "warn",
+    )
+
+
+def test_the_doctor_sees_a_clock_that_was_set_back(hilum: Any, folder: Path) -> None:
+    hilum("peers", "add", "ris", "--mllp", "127.0.0.1:1")
+    with sqlite3.connect(folder / "hilum.db") as database:
+        database.execute("UPDATE audit_entries SET occurred = occurred + 1000000 * 86400 * 365")
+    database.close()
+
+    ended = hilum("doctor", "--json")
+
+    (clock,) = [row for row in ended.json if row["check"] == "clock"]
+    assert clock["state"] == "fail"
+    assert "set the clock" in clock["next_step"]
