@@ -149,7 +149,9 @@ def _announce(settings: Settings, listeners: dict[str, socket.socket], link: str
     for role, listener in sorted(listeners.items()):
         lines.append(f"  {role:<6} {_where(role, settings, listener)}")
     if link and "web" in listeners:
-        lines.append(f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/sign-in/link/{link}")
+        lines.append(
+            f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/sign-in/link/{link}"
+        )
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -262,6 +264,8 @@ def _start_log(settings: Settings) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log.level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.log.level.upper()]
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

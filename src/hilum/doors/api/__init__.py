@@ -1,0 +1,1 @@
+"""The JSON API: what the console shows, for scripts."""

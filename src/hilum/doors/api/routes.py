@@ -1,0 +1,146 @@
+"""`/api`: status, peers, deliveries, messages, conflicts, audit, and replay."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hilum.core.exchange.model import InboundMessage
+from hilum.core.hub import Hub
+from hilum.core.kernel.caller import Caller
+from hilum.core.kernel.errors import Invalid
+from hilum.core.routing.model import DeliveryQuery, DeliveryState
+from hilum.doors._http.app import Door
+from hilum.doors._http.endpoints import answered, streamed
+
+_MOST_ROWS = 1000
+_MOST_REPLAYED = 10_000
+
+
+def api_door(hub: Hub) -> Door:
+    """Return the API, which stands at `/api`."""
+    api = _Api(hub)
+    gets = {
+        "/status": api.status,
+        "/peers": api.peers,
+        "/deliveries": api.deliveries,
+        "/deliveries/{key:int}": api.delivery,
+        "/messages": api.messages,
+        "/conflicts": api.conflicts,
+        "/audit": api.audit,
+    }
+    routes = [Route(path, answered(hub, answer)) for path, answer in gets.items()]
+    routes.append(Route("/deliveries/replay", streamed(hub, api.replay), methods=["POST"]))
+    return Door("api", "/api", routes)
+
+
+class _Api:
+    """One method a path."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def status(self, _request: Request, caller: Caller) -> Response:
+        """Return totals of the archive and how every queue stands."""
+        totals, queues = self._hub.totals(caller), self._hub.queues(caller)
+        return _answer({"archive": totals, "queues": [asdict(queue) for queue in queues]})
+
+    def peers(self, _request: Request, caller: Caller) -> Response:
+        """Return the configured peers."""
+        return _answer(asdict(peer) for peer in self._hub.peers(caller))
+
+    def deliveries(self, request: Request, caller: Caller) -> Response:
+        """Return deliveries, newest first: `destination`, `state`, `before`, `limit`."""
+        asked = request.query_params
+        query = DeliveryQuery(
+            destination=asked.get("destination", ""),
+            states=tuple(_state(one) for one in asked.getlist("state")),
+            before_key=_number(asked.get("before")),
+            limit=_limit(request),
+        )
+        return _answer(asdict(delivery) for delivery in self._hub.deliveries(caller, query))
+
+    def delivery(self, request: Request, caller: Caller) -> Response:
+        """Return one delivery with its attempts."""
+        delivery, attempts = self._hub.delivery(caller, request.path_params["key"])
+        return _answer({**asdict(delivery), "history": [asdict(attempt) for attempt in attempts]})
+
+    async def replay(self, request: Request, caller: Caller) -> Response:
+        """Make deliveries wait again: `{"keys": [1, 2]}`; those that wait already are left alone."""
+        keys = _keys(await request.body())
+        replayed = await run_in_threadpool(self._hub.replay, caller, keys)
+        return _answer({"replayed": replayed})
+
+    def messages(self, request: Request, caller: Caller) -> Response:
+        """Return HL7 messages without their bodies, newest first: `before`, `limit`."""
+        found = self._hub.messages(caller, _limit(request), _number(request.query_params.get("before")))
+        return _answer(_message(message) for message in found)
+
+    def conflicts(self, request: Request, caller: Caller) -> Response:
+        """Return open conflicts, newest first: `limit`."""
+        return _answer(asdict(conflict) for conflict in self._hub.conflicts(caller, _limit(request)))
+
+    def audit(self, request: Request, caller: Caller) -> Response:
+        """Return audit entries, newest first: `before`, `limit`."""
+        found = self._hub.audit(caller, _limit(request), _number(request.query_params.get("before")))
+        return _answer(asdict(entry) for entry in found)
+
+
+def _message(message: InboundMessage) -> dict[str, Any]:
+    return {
+        "key": message.key,
+        "peer": message.peer,
+        "control_id": message.envelope.control_id,
+        "message_type": message.envelope.message_type,
+        "answer": message.answer,
+        "reason": message.reason,
+        "trace": message.trace,
+        "received": message.received,
+    }
+
+
+def _answer(content: dict[str, Any] | Iterable[dict[str, Any]]) -> Response:
+    rows = content if isinstance(content, dict) else list(content)
+    return JSONResponse(json.loads(json.dumps(rows, default=_plain)))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no JSON form of {type(value).__name__}")
+
+
+def _state(text: str) -> DeliveryState:
+    try:
+        return DeliveryState(text)
+    except ValueError as error:
+        raise Invalid("no such state", next_step=f"choose of: {', '.join(DeliveryState)}") from error
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise Invalid("a row number has digits only")
+    return int(text)
+
+
+def _limit(request: Request) -> int:
+    asked = _number(request.query_params.get("limit"))
+    return min(asked or 100, _MOST_ROWS)
+
+
+def _keys(body: bytes) -> list[int]:
+    try:
+        keys = json.loads(body)["keys"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise Invalid('the body must be {"keys": [1, 2]}') from error
+    if not isinstance(keys, list) or len(keys) > _MOST_REPLAYED or not all(type(key) is int for key in keys):
+        raise Invalid(f"`keys` is a list of at most {_MOST_REPLAYED} numbers")
+    return keys
