@@ -71,7 +71,7 @@ class Frames:
             return Response(frame, headers={**kept_headers(tag), "Content-Type": content_type})
         url = f"{instance_url(request, one)}/frames"
         parts = _parts(file, pixels, numbers, offer, content_type, url)
-        return multipart_answer(media_type, parts, kept_headers(tag))
+        return multipart_answer(media_type, parts, kept_headers(tag), at_once=len(numbers) == 1)
 
 
 def pixels_of(file: BinaryIO) -> Pixels:

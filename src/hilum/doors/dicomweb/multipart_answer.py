@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,19 @@ class Part:
     chunks: Iterable[bytes]
 
 
-def multipart_answer(media_type: str, parts: Iterator[Part], headers: Mapping[str, str]) -> StreamingResponse:
-    """Return an answer of parts. The first one is made before anything is sent, so that its failure is an answer."""
+def multipart_answer(
+    media_type: str, parts: Iterator[Part], headers: Mapping[str, str], *, at_once: bool = False
+) -> Response:
+    """Return an answer of parts. The first one is made before anything is sent, so that its failure is an answer.
+
+    `at_once` sends a short answer whole: a stream pays a way to another thread for each piece.
+    """
     boundary = secrets.token_hex(16)
     first = next(parts)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
     body = _body(boundary.encode("ascii"), first, parts)
-    return StreamingResponse(body, headers={**headers, "Content-Type": content_type})
+    headers = {**headers, "Content-Type": content_type}
+    return Response(b"".join(body), headers=headers) if at_once else StreamingResponse(body, headers=headers)
 
 
 def _body(boundary: bytes, first: Part, others: Iterator[Part]) -> Iterator[bytes]:

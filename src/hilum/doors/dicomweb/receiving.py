@@ -1,6 +1,8 @@
 """Parts of a store request to stored instances, one at a time, each committed on its own (PS3.18 10.5.2)."""
 
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
 from hilum.core.archive.model import StoreOutcome
@@ -22,6 +24,9 @@ PROCESSING_FAILURE, DUPLICATE_INSTANCE, SOP_CLASS_NOT_SUPPORTED = 0x0110, 0x0111
 DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0xA900, 0xC000
 """Failure Reason (0008,1197): PS3.18 Table I.2-2, PS3.7 Annex C."""
 
+AT_ONCE = 4
+"""Instances of one request that are stored at once: their bytes are synced, and their rows committed, together."""
+
 _FIRST_LOOK = 64 << 10
 _LAST_LOOK = 2 << 20
 """Octets within which the File Meta Information and the two first UIDs of the data set must stand."""
@@ -41,15 +46,23 @@ class Outcome:
 
 
 class Receiver:
-    """Takes the parts of one request. What stops one instance is its outcome; Busy and Refused stop the request."""
+    """Takes the parts of one request: while one is stored, the next arrives.
 
-    def __init__(self, hub: Hub, caller: Caller, study_instance_uid: str, longest: int) -> None:
+    What stops one instance is its outcome; Busy and Refused stop the request. Outcomes keep the order of the parts,
+    and so do two parts of one SOP Instance UID.
+    """
+
+    def __init__(
+        self, hub: Hub, caller: Caller, study_instance_uid: str, longest: int, pool: Executor
+    ) -> None:
         self.outcomes: list[Outcome] = []
         self._hub = hub
         self._caller = caller
         self._study_instance_uid = study_instance_uid
         self._longest = longest
+        self._pool = pool
         self._part: _Part | None = None
+        self._storing: deque[tuple[str, Future[Outcome]]] = deque()
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Begin an instance."""
@@ -70,23 +83,31 @@ class Receiver:
             part.fail(CANNOT_UNDERSTAND, error.what)
 
     def end(self) -> None:
-        """Store the instance, or note why not."""
-        part = self._part
+        """Let the instance be stored; raises what stopped an earlier one."""
+        part, self._part = self._part, None
         if part is None:
             return
-        try:
-            self.outcomes.append(part.stored(self._caller, self._study_instance_uid))
-        except Invalid as error:
-            part.fail(CANNOT_UNDERSTAND, error.what)
-            self.outcomes.append(part.failed())
-        finally:
-            self.discard()
+        uid_under_way = part.sop_instance_uid
+        if any(uid_under_way == one for one, _ in self._storing):
+            self._collect(0)
+        future = self._pool.submit(part.stored, self._caller, self._study_instance_uid)
+        self._storing.append((uid_under_way, future))
+        self._collect(AT_ONCE - 1)
+
+    def finish(self) -> None:
+        """Wait until every instance is stored; raises what stopped one."""
+        self._collect(0)
 
     def discard(self) -> None:
-        """Forget the part that was on its way."""
+        """Forget the part that was on its way, and wait for those that are being stored."""
         if self._part is not None:
             self._part.discard()
             self._part = None
+        wait([future for _, future in self._storing])
+
+    def _collect(self, leaving: int) -> None:
+        while len(self._storing) > leaving:
+            self.outcomes.append(self._storing.popleft()[1].result())
 
 
 class _Part:
@@ -122,14 +143,25 @@ class _Part:
         sop_class_uid, sop_instance_uid = self._uids
         return Outcome(sop_class_uid, sop_instance_uid, failure=self.failure, comment=self._comment)
 
+    @property
+    def sop_instance_uid(self) -> str:
+        return self._uids[1]
+
     def stored(self, caller: Caller, study_instance_uid: str) -> Outcome:
-        """Store what was spooled; raises Invalid."""
-        if self.failure:
+        """Store the instance, or say why not."""
+        try:
+            return self._stored(caller, study_instance_uid)
+        except Invalid as error:
+            self.fail(CANNOT_UNDERSTAND, error.what)
             return self.failed()
-        if self._spool is None:
+        finally:
+            self.discard()
+
+    def _stored(self, caller: Caller, study_instance_uid: str) -> Outcome:
+        if self._spool is None and not self.failure:
             self._begin(complete=True)
         spool = self._spool
-        if spool is None or self.failure:
+        if spool is None:
             return self.failed()
         check_complete(spool, self._meta)
         header = indexed_header(read_header(spool, self._meta))

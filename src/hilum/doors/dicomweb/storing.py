@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +19,7 @@ from hilum.doors.dicomweb.metadata import DICOM_JSON
 from hilum.doors.dicomweb.multipart_body import MultipartBody
 from hilum.doors.dicomweb.outgoing import DICOM
 from hilum.doors.dicomweb.paths import service_url, uid_in_path
-from hilum.doors.dicomweb.receiving import Outcome, Receiver
+from hilum.doors.dicomweb.receiving import AT_ONCE, Outcome, Receiver
 
 _BATCH = 1 << 20
 """So many octets go to a thread at once: fewer would pay more for the way there than for the work."""
@@ -34,16 +35,18 @@ class Storing:
     def __init__(self, hub: Hub, longest_instance: int) -> None:
         self._hub = hub
         self._longest_instance = longest_instance
+        self._pool = ThreadPoolExecutor(2 * AT_ONCE, thread_name_prefix="store")
 
     async def answer(self, request: Request, caller: Caller) -> Response:
         """Answer `POST /studies` and `POST /studies/{study}`."""
         policy.demand(caller, Permission.ARCHIVE_STORE)
         study = uid_in_path(request, "study")
-        receiver = Receiver(self._hub, caller, study, self._longest_instance)
+        receiver = Receiver(self._hub, caller, study, self._longest_instance, self._pool)
         feed, finish = _reader(request, receiver)
         try:
             await _pump(request, feed)
             await run_in_threadpool(finish)
+            await run_in_threadpool(receiver.finish)
         except ClientDisconnect as error:
             raise Invalid("the client left before the end of its body") from error
         finally:
