@@ -150,7 +150,7 @@ def _announce(settings: Settings, listeners: dict[str, socket.socket], link: str
         lines.append(f"  {role:<6} {_where(role, settings, listener)}")
     if link and "web" in listeners:
         lines.append(
-            f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/sign-in/link/{link}"
+            f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/welcome/{link}"
         )
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
