@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, select, update
 
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients.model import Demographics, PatientQuery, PatientRecord
@@ -249,9 +249,8 @@ def _any_of_conditions(query: PatientQuery) -> list[ColumnElement[bool]]:
 def _identified(query: PatientQuery) -> ColumnElement[bool]:
     """A survivor is also known by the identifiers of the records that point to it; a merged one only by its own."""
     own = any_number_matches([(_any_record.c.value, _any_record.c.issuer)], query.identified_by)
-    roots = select(_any_record.c.root_key).where(own)
-    merged = select(_any_record.c.key).where(own)
-    return or_(records.c.key.in_(roots), records.c.key.in_(merged))
+    known = select(_any_record.c.root_key).where(own).union(select(_any_record.c.key).where(own))
+    return records.c.key.in_(known)
 
 
 def persons(query: PatientQuery) -> Select[Any]:
