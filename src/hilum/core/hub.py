@@ -101,7 +101,7 @@ class Hub:
                 self._note_refusal(None, "association", address, trace)
                 raise
             caller = policy.open_caller(address, trace, ae_title)
-        return self._with_issuer(caller)
+        return caller
 
     def admit_address(self, kind: PeerKind, address: str, trace: str) -> Caller:
         """Admit a connection by its address (MLLP); raises Refused."""
@@ -112,7 +112,7 @@ class Hub:
                 self._note_refusal(None, "connection", address, trace)
                 raise
             caller = policy.open_caller(address, trace)
-        return self._with_issuer(caller)
+        return caller
 
     def admit_token(self, secret: str, address: str, trace: str) -> Caller:
         """Admit a bearer token; raises Refused."""
@@ -171,12 +171,12 @@ class Hub:
 
     def users(self, caller: Caller) -> list[User]:
         """Return the users."""
-        policy.demand(caller, Permission.ACCESS_ADMINISTER)
+        self._demand(caller, Permission.ACCESS_ADMINISTER)
         return self._database.read(lambda tx: tx.access.users())
 
     def tokens(self, caller: Caller) -> list[Token]:
         """Return the tokens, without their secrets."""
-        policy.demand(caller, Permission.ACCESS_ADMINISTER)
+        self._demand(caller, Permission.ACCESS_ADMINISTER)
         return self._database.read(lambda tx: tx.access.tokens())
 
     def create_token(
@@ -208,19 +208,21 @@ class Hub:
 
     def audit(self, caller: Caller, limit: int, before: int | None = None) -> list[AuditEntry]:
         """Return audit entries, newest first."""
-        policy.demand(caller, Permission.AUDIT_READ)
+        self._demand(caller, Permission.AUDIT_READ)
         return self._database.read(lambda tx: tx.audit.newest(limit, before))
 
     # Patients
 
     def register_patient(self, caller: Caller, statement: PatientStatement) -> PatientRecord:
         """Register or update a patient."""
+        caller = self._with_issuer(caller)
         return self._write(caller, lambda tx: patients.register(tx, caller, statement))
 
     def merge_patients(
         self, caller: Caller, survivor: PatientStatement, retired: PatientStatement
     ) -> PatientRecord:
         """Merge two records; returns the survivor."""
+        caller = self._with_issuer(caller)
         return self._write(caller, lambda tx: patients.merge(tx, caller, survivor, retired))
 
     def unmerge_patient(self, caller: Caller, public_id: str) -> PatientRecord:
@@ -243,6 +245,7 @@ class Hub:
 
     def place_orders(self, caller: Caller, message: OrderMessage) -> tuple[Order, ...]:
         """Place, change or end the orders of a message."""
+        caller = self._with_issuer(caller)
         return self._write(caller, lambda tx: orders.place(tx, caller, message))
 
     def read_order(self, caller: Caller, public_id: str) -> tuple[Order, PatientRecord]:
@@ -279,7 +282,8 @@ class Hub:
 
     def store(self, caller: Caller, spool: Spool, header: Header) -> Stored:
         """Make the spooled Part 10 object durable, then commit its rows: blob first, then one commit."""
-        policy.demand(caller, Permission.ARCHIVE_STORE)
+        caller = self._with_issuer(caller)
+        self._demand(caller, Permission.ARCHIVE_STORE)
         blob = spool.keep()
         return self._write(caller, lambda tx: archive.store(tx, caller, header, blob))
 
@@ -349,13 +353,14 @@ class Hub:
 
     def totals(self, caller: Caller) -> dict[str, int]:
         """Return how many studies, series, instances, octets and open conflicts there are."""
-        policy.demand(caller, Permission.ARCHIVE_QUERY)
+        self._demand(caller, Permission.ARCHIVE_QUERY)
         return self._database.read(lambda tx: tx.archive.totals())
 
     # Reports
 
     def file_report(self, caller: Caller, request: ReportRequest) -> Report:
         """Keep a version of a report; raises Conflict."""
+        caller = self._with_issuer(caller)
         return self._write(caller, lambda tx: reports.file(tx, caller, request))
 
     def read_report(self, caller: Caller, public_id: str, version: int | None = None) -> FiledReport:
@@ -370,6 +375,7 @@ class Hub:
 
     def receive_message(self, caller: Caller, envelope: Envelope, command: Command) -> Applied:
         """Keep and apply an HL7 message in one commit."""
+        caller = self._with_issuer(caller)
         return self._write(caller, lambda tx: exchange.receive(tx, caller, envelope, command))
 
     def note_rejected_message(self, caller: Caller, envelope: Envelope, answer: str, reason: str) -> None:
@@ -394,7 +400,7 @@ class Hub:
 
     def rules(self, caller: Caller) -> list[Rule]:
         """Return the routing rules in force."""
-        policy.demand(caller, Permission.ROUTING_READ)
+        self._demand(caller, Permission.ROUTING_READ)
         return self._database.read(lambda tx: tx.routing.rules())
 
     def deliveries(self, caller: Caller, query: DeliveryQuery) -> list[Delivery]:
@@ -476,7 +482,15 @@ class Hub:
             self._note_refusal(caller, caller.kind, caller.address, caller.trace)
             raise
 
+    def _demand(self, caller: Caller, permission: Permission) -> None:
+        try:
+            policy.demand(caller, permission)
+        except Refused:
+            self._note_refusal(caller, caller.kind, caller.address, caller.trace)
+            raise
+
     def _with_issuer(self, caller: Caller) -> Caller:
+        """Whoever brings patient identifiers without issuer, by any door, means the house's own."""
         return replace(caller, default_issuer=caller.default_issuer or self._default_issuer)
 
     def _note_refusal(self, caller: Caller | None, what: str, address: str, trace: str) -> None:

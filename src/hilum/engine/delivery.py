@@ -1,5 +1,6 @@
 """Deliver the queue of one destination, first in, first out, while the lease holds."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import structlog
 from hilum.core.access import policy
 from hilum.core.access.model import Peer, PeerKind
 from hilum.core.hub import Hub
-from hilum.core.kernel.errors import Conflict, HilumError, Invalid, NotFound
+from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid, NotFound
 from hilum.core.routing.model import Attempted, Delivery, Lease, Receipt, Verdict
 from hilum.core.routing.ports import Courier
 
@@ -20,6 +21,8 @@ Couriers = Callable[[Peer], Courier]
 
 LINGER = 2.0
 """Seconds that a connection waits for more before it is closed: a series comes in one image after the other."""
+LOOK = 0.5
+"""Seconds between looks while it lingers, when nothing was heard."""
 
 BATCH = 32
 
@@ -50,17 +53,17 @@ class DestinationWorker:
             self._close()
 
     def _deliver_all(self) -> None:
-        lingered = False
+        busy_until = time.monotonic()
         while not self.stopping():
             batch = self.hub.batch(self.lease, BATCH)
-            if not batch:
-                if lingered or self.courier is None:
+            if batch:
+                if not self._deliver(batch):
                     return
-                lingered = not self.wait(LINGER)
-                continue
-            lingered = False
-            if not self._deliver(batch):
+                busy_until = time.monotonic() + LINGER
+            elif time.monotonic() >= busy_until:
                 return
+            else:
+                self.wait(LOOK)
 
     def _deliver(self, batch: list[Delivery]) -> bool:
         """Send in order; tell whether the queue may go on. Each answer is committed before the next is asked for."""
@@ -74,29 +77,37 @@ class DestinationWorker:
         return True
 
     def _send(self, delivery: Delivery) -> Receipt:
+        """Return what the peer answered. What goes wrong before that is a receipt too: nothing may block unseen."""
         try:
-            parcel = self.hub.parcel(delivery)
-            if self.courier is None:
-                self.courier = self.couriers(self.hub.peer(policy.ENGINE, delivery.destination))
-        except NotFound as missing:
-            gone = missing.what.startswith("no peer")
-            return Receipt(Verdict.RETRY if gone else Verdict.REJECTED, "hilum", str(missing))
-        except Invalid as impossible:
+            return self._known_courier().send(self.hub.parcel(delivery))
+        except (NotFound, Invalid) as impossible:
             return Receipt(Verdict.REJECTED, "hilum", str(impossible))
-        try:
-            return self.courier.send(parcel)
         except HilumError as failure:
             return Receipt(Verdict.RETRY, "hilum", str(failure))
         except Exception:
             log.exception("courier failed", destination=delivery.destination, delivery=delivery.key)
             return Receipt(Verdict.RETRY, "hilum", f"internal error, see the log of delivery {delivery.key}")
 
+    def _known_courier(self) -> Courier:
+        """Return the courier of this run; raises Busy while the peer is not configured: it may be again."""
+        if self.courier is None:
+            try:
+                peer = self.hub.peer(policy.ENGINE, self.lease.destination)
+            except NotFound as missing:
+                raise Busy(missing.what, next_step=missing.next_step) from missing
+            self.courier = self.couriers(peer)
+        return self.courier
+
     def _close(self) -> None:
+        """Close the connection, then release the lease: a connection that cannot be closed must not keep it."""
         try:
             if self.courier is not None:
                 self.courier.close()
+        except Exception:
+            log.exception("courier not closed", destination=self.lease.destination)
+        try:
             self.hub.release(self.lease)
-        except (HilumError, OSError) as failure:
+        except HilumError as failure:
             log.warning("lease not released", destination=self.lease.destination, reason=str(failure))
 
 

@@ -16,7 +16,6 @@ from pynetdicom.dsutils import decode as pynetdicom_decode
 from pynetdicom.dsutils import encode as pynetdicom_encode
 
 from hilum.core.archive.model import (
-    UNIDENTIFIED,
     AnyOf,
     Between,
     Blob,
@@ -30,7 +29,7 @@ from hilum.core.archive.model import (
 )
 from hilum.core.kernel.errors import Invalid
 from hilum.core.kernel.identifiers import Identifier
-from hilum.core.patients.model import Demographics, PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, Demographics, PatientRecord
 from hilum.wire.dicom.answers import find_answer
 from hilum.wire.dicom.data_sets import decoded, encoded
 from hilum.wire.dicom.queries import InformationModel, find_request

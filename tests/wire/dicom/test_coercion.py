@@ -23,9 +23,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from hilum.core.archive.model import UNIDENTIFIED
 from hilum.core.kernel.identifiers import Identifier
-from hilum.core.patients.model import Demographics, PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, Demographics, PatientRecord
 from hilum.wire.dicom.coercion import CoercedObject, coerced
 from hilum.wire.dicom.coercion_json import coerced_metadata
 from hilum.wire.dicom.json_model import instance_json

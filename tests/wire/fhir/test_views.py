@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hilum.core.archive.model import (
-    UNIDENTIFIED,
     Blob,
     Instance,
     Series,
@@ -22,7 +21,7 @@ from hilum.core.archive.model import (
 from hilum.core.kernel.codes import NO_CODE, Code
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.orders.model import Order, OrderStatus, ScheduledProcedureStep, StepStatus
-from hilum.core.patients.model import Demographics, LinkedPatient, PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, Demographics, LinkedPatient, PatientRecord
 from hilum.core.reports.model import Attachment, FiledReport, Observation, Report, ReportStatus
 from hilum.wire.fhir.capability import ResourceType, capability_statement
 from hilum.wire.fhir.diagnostic_report import diagnostic_report

@@ -8,9 +8,6 @@ from enum import StrEnum
 from hilum.core.orders.model import OrderQuery
 from hilum.core.patients.model import PatientQuery, PatientRecord
 
-UNIDENTIFIED = "hilum:unidentified"
-"""Issuer of the records of images that came without a patient ID: one record a study, never shared, never shown."""
-
 
 class Level(StrEnum):
     """Query/Retrieve Level (0008,0052)."""

@@ -11,6 +11,7 @@ from hilum.core.archive.model import (
     Instance,
     Query,
     Series,
+    SeriesContent,
     StoredConflict,
     Study,
 )
@@ -88,6 +89,9 @@ class ArchiveShelf(Protocol):
 
     def select(self, query: Query) -> list[Found]:
         """Return every instance below what matches, with series, study and surviving patient, in series order."""
+
+    def contents(self, study_keys: list[int]) -> dict[int, tuple[SeriesContent, ...]]:
+        """Return the series of studies with their instances, in series order, by the key of the study."""
 
     def add_conflict(self, conflict: StoredConflict) -> bool:
         """Keep a conflict (key 0); tell whether it is new: the same kind, UID and bytes twice are one."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hilum.core.archive.model import Found, Header, Instance, Level, Series, SeriesContent
+from hilum.core.archive.model import Found, Header, Level
 from hilum.core.patients.model import Demographics
 
 KEYS: Mapping[str, Level] = {
@@ -72,16 +72,3 @@ def as_many_as_fit(found: list[Found], most_instances: int) -> list[Found]:
             break
         fitting.append(one)
     return fitting
-
-
-def series_by_study(below: list[Found]) -> dict[int, tuple[SeriesContent, ...]]:
-    """Gather instances into series, and series into studies, by the key of the study, in the order that they come."""
-    studies: dict[int, dict[int, tuple[Series, list[Instance]]]] = {}
-    for one in below:
-        if one.study is not None and one.series is not None and one.instance is not None:
-            of_study = studies.setdefault(one.study.key, {})
-            of_study.setdefault(one.series.key, (one.series, []))[1].append(one.instance)
-    return {
-        key: tuple(SeriesContent(series, tuple(instances)) for series, instances in of_study.values())
-        for key, of_study in studies.items()
-    }

@@ -7,8 +7,6 @@ from hilum.core.access import policy
 from hilum.core.archive import rules
 from hilum.core.archive.events import ConflictKept, InstanceStored
 from hilum.core.archive.model import (
-    UNIDENTIFIED,
-    AnyOf,
     Blob,
     Commitment,
     CommitmentState,
@@ -37,7 +35,7 @@ from hilum.core.orders import usecases as orders
 from hilum.core.orders.model import Order
 from hilum.core.patients import rules as patient_rules
 from hilum.core.patients import usecases as patients
-from hilum.core.patients.model import PatientRecord, PatientStatement
+from hilum.core.patients.model import UNIDENTIFIED, PatientRecord
 
 NO_SUCH_INSTANCE = 0x0112
 CLASS_INSTANCE_CONFLICT = 0x0119
@@ -169,12 +167,10 @@ def _contents(tx: ArchiveTransaction, found: list[Found]) -> list[StudyContent]:
     studies = [(one.patient, one.study) for one in found if one.study is not None]
     if not studies:
         return []
-    uids = tuple(study.study_instance_uid for _, study in studies)
-    below = tx.archive.select(Query(Level.STUDY, {"study_instance_uid": AnyOf(uids)}))
+    below = tx.archive.contents([study.key for _, study in studies])
     orders_of = tx.orders.public_ids(sorted({study.order_key for _, study in studies if study.order_key}))
-    series = rules.series_by_study(below)
     return [
-        StudyContent(patient, study, orders_of.get(study.order_key or 0, ""), series.get(study.key, ()))
+        StudyContent(patient, study, orders_of.get(study.order_key or 0, ""), below.get(study.key, ()))
         for patient, study in studies
     ]
 
@@ -227,12 +223,11 @@ def _patient_of(
     tx: ArchiveTransaction, caller: Caller, header: Header, order: Order | None
 ) -> tuple[PatientRecord, Order | None]:
     """Return the record that the images belong to, and the order when it is of the same patient."""
+    identifier = patients.with_default_issuer(caller, _identifier_of(header))
     ordered_for = tx.patients.by_key(order.patient_record_key) if order else None
-    if ordered_for is not None and _names(header, ordered_for):
+    if ordered_for is not None and _names(identifier, ordered_for):
         return ordered_for, order
-    statement = PatientStatement((), rules.demographics_of(header))
-    identifier = _identifier_of(header)
-    patient = patients.resolve(tx, caller, identifier, statement, authoritative=False)
+    patient = patients.resolve(tx, caller, identifier, rules.demographics_of(header))
     if ordered_for is not None and ordered_for.root_key == patient.root_key:
         return patient, order
     if order is not None:
@@ -241,10 +236,10 @@ def _patient_of(
     return patient, None
 
 
-def _names(header: Header, patient: PatientRecord) -> bool:
+def _names(identifier: Identifier, patient: PatientRecord) -> bool:
     """Tell whether an image carries this record's identifier; modalities often drop the issuer."""
     issuers = ("", patient.identifier.issuer)
-    return header.patient_id == patient.identifier.value and header.issuer_of_patient_id in issuers
+    return identifier.value == patient.identifier.value and identifier.issuer in issuers
 
 
 def _identifier_of(header: Header) -> Identifier:
@@ -254,10 +249,18 @@ def _identifier_of(header: Header) -> Identifier:
 
 
 def _watch_patient(tx: ArchiveTransaction, caller: Caller, header: Header, study: Study) -> None:
-    """Set a conflict beside an image whose patient ID is not that of the study it joins."""
-    if header.patient_id != study.received_patient_id:
+    """Set a conflict beside an image whose patient ID is neither that of the study it joins nor of the same person."""
+    if header.patient_id != study.received_patient_id and not _same_person(tx, caller, header, study):
         reason = "images of one study carry different patient IDs"
         _keep_conflict(tx, caller, header, "patient-of-study", reason, None)
+
+
+def _same_person(tx: ArchiveTransaction, caller: Caller, header: Header, study: Study) -> bool:
+    """Tell whether the other patient ID is one of the same person's: numbers change when records are merged."""
+    identifier, demographics = _identifier_of(header), rules.demographics_of(header)
+    named = patients.look_up(tx, caller, identifier, demographics)
+    kept = tx.patients.by_key(study.patient_record_key)
+    return named is not None and kept is not None and named.root_key == kept.root_key
 
 
 def _keep_conflict(

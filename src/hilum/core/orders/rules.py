@@ -14,19 +14,27 @@ from hilum.core.orders.model import (
     StepStatus,
 )
 
-STATUS_AFTER: Mapping[OrderAction, OrderStatus] = {
-    OrderAction.PLACE: OrderStatus.ACTIVE,
-    OrderAction.CANCEL: OrderStatus.REVOKED,
-    OrderAction.DISCONTINUE: OrderStatus.REVOKED,
-    OrderAction.HOLD: OrderStatus.ON_HOLD,
-    OrderAction.RELEASE: OrderStatus.ACTIVE,
+STATUS_AFTER: Mapping[tuple[OrderAction, OrderStatus], OrderStatus] = {
+    (OrderAction.HOLD, OrderStatus.ACTIVE): OrderStatus.ON_HOLD,
+    (OrderAction.RELEASE, OrderStatus.ON_HOLD): OrderStatus.ACTIVE,
+    (OrderAction.CANCEL, OrderStatus.ACTIVE): OrderStatus.REVOKED,
+    (OrderAction.CANCEL, OrderStatus.ON_HOLD): OrderStatus.REVOKED,
+    (OrderAction.CANCEL, OrderStatus.COMPLETED): OrderStatus.REVOKED,
+    (OrderAction.DISCONTINUE, OrderStatus.ACTIVE): OrderStatus.REVOKED,
+    (OrderAction.DISCONTINUE, OrderStatus.ON_HOLD): OrderStatus.REVOKED,
+    (OrderAction.DISCONTINUE, OrderStatus.COMPLETED): OrderStatus.REVOKED,
 }
-"""The order's status after an action; a change keeps it unless the message states one."""
+"""The status of a known order after an action on a status; every other pair keeps it, unless the message states one.
 
-STEP_STATUS_AFTER: Mapping[OrderAction, StepStatus] = {
-    OrderAction.CANCEL: StepStatus.CANCELED,
-    OrderAction.DISCONTINUE: StepStatus.DISCONTINUED,
+A repeated NW does not bring a cancelled order back to the worklist, and only a held one is released.
+"""
+
+STEP_STATUS_BY_ORDER: Mapping[OrderStatus, StepStatus] = {
+    OrderStatus.COMPLETED: StepStatus.COMPLETED,
+    OrderStatus.REVOKED: StepStatus.CANCELED,
+    OrderStatus.ENTERED_IN_ERROR: StepStatus.CANCELED,
 }
+"""What becomes of the open steps of an order that ended; DISCONTINUE says so of its own."""
 
 OPEN_STEPS = (StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.READY, StepStatus.STARTED)
 """The steps that a worklist shows when the query names no status."""
@@ -56,15 +64,10 @@ _TEXT = (
 )
 
 
-def status_after(action: OrderAction, stated: OrderStatus | None, before: OrderStatus) -> OrderStatus:
-    """Return the status that an order has after an action."""
-    return stated or STATUS_AFTER.get(action, before)
-
-
 def changed(order: Order, request: OrderRequest) -> Order:
     """Apply a request to an order: given fields replace, empty ones keep; steps are matched by their ID or place."""
     given = {name: getattr(request, name) or getattr(order, name) for name in _TEXT}
-    status = status_after(request.action, request.status, order.status)
+    status = request.status or STATUS_AFTER.get((request.action, order.status), order.status)
     steps = tuple(
         _step_after(request.action, status, step) for step in _changed_steps(order.steps, request.steps)
     )
@@ -119,8 +122,5 @@ def _step_after(
 ) -> ScheduledProcedureStep:
     if step.status not in OPEN_STEPS:
         return step
-    if action in STEP_STATUS_AFTER:
-        return replace(step, status=STEP_STATUS_AFTER[action])
-    if status is OrderStatus.COMPLETED:
-        return replace(step, status=StepStatus.COMPLETED)
-    return step
+    ended = STEP_STATUS_BY_ORDER.get(status, step.status)
+    return replace(step, status=StepStatus.DISCONTINUED if action is OrderAction.DISCONTINUE else ended)

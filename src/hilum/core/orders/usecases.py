@@ -101,9 +101,11 @@ def change_procedure(
         )
     after = _performed_after(before, change, tx)
     tx.orders.put_performed(after)
-    if after.status != before.status:
+    ended = after.status in rules.FINAL
+    action = "procedure.end" if ended else "procedure.change"
+    record(tx, caller, action, f"ModalityPerformedProcedureStep/{sop_instance_uid}")
+    if ended:
         _move_steps(tx, caller, after)
-        record(tx, caller, "procedure.end", f"ModalityPerformedProcedureStep/{sop_instance_uid}")
         tx.events.append(ProcedureStepEnded(sop_instance_uid, after.status), caller.trace)
     return after
 
@@ -131,7 +133,7 @@ def _apply(tx: OrdersTransaction, caller: Caller, patient: PatientRecord, reques
     if known is None:
         return _place_new(tx, caller, patient, request)
     _same_person(tx, known, patient)
-    after = rules.changed(known, request)
+    after = _with_starts(tx, rules.changed(known, request))
     if after == known:
         return known
     tx.orders.put(after)
@@ -145,7 +147,7 @@ def _place_new(tx: OrdersTransaction, caller: Caller, patient: PatientRecord, re
         raise NotFound(
             "no order has this placer or filler number", next_step="place the order first (ORC-1 NW)"
         )
-    placed = tx.orders.add(_new_order(tx, patient, request))
+    placed = tx.orders.add(_with_starts(tx, _new_order(tx, patient, request)))
     record(tx, caller, "orders.place", f"ServiceRequest/{placed.public_id}")
     tx.events.append(OrderPlaced(placed.public_id), caller.trace)
     return placed
@@ -175,7 +177,7 @@ def _same_person(tx: OrdersTransaction, order: Order, patient: PatientRecord) ->
 def _new_order(tx: OrdersTransaction, patient: PatientRecord, request: OrderRequest) -> Order:
     accession = request.accession_number or _assigned_accession(tx, request)
     procedure_id = request.requested_procedure_id or accession.value
-    steps = [_with_start(tx, step) for step in request.steps or (StepRequest(),)]
+    steps = request.steps or (StepRequest(),)
     return Order(
         key=0,
         public_id=tx.fresh_key(),
@@ -200,17 +202,23 @@ def _new_order(tx: OrdersTransaction, patient: PatientRecord, request: OrderRequ
     )
 
 
-def _with_start(tx: OrdersTransaction, step: StepRequest) -> StepRequest:
+def _with_starts(tx: OrdersTransaction, order: Order) -> Order:
     """A step that nobody scheduled is due now: its start is Type 1 in every answer (PS3.4 Table K.6-1)."""
-    if step.start_date:
-        return step
-    return replace(step, start_date=f"{tx.now:%Y%m%d}", start_time=f"{tx.now:%H%M%S}")
+    today, now = f"{tx.now:%Y%m%d}", f"{tx.now:%H%M%S}"
+    steps = tuple(
+        step if step.start_date else replace(step, start_date=today, start_time=now) for step in order.steps
+    )
+    return replace(order, steps=steps)
 
 
 def _assigned_accession(tx: OrdersTransaction, request: OrderRequest) -> Identifier:
-    """Assign the accession number as the filler does: its own number, else the placer's, else a fresh one."""
+    """Assign the accession number as the filler does: its own number, else the placer's, else a fresh one.
+
+    A number that another order has would join the images of both.
+    """
     for number in (request.filler_order_number, request.placer_order_number):
-        if number is not None and 0 < len(number.value) <= _LONGEST_ACCESSION_NUMBER:
+        fits = number is not None and 0 < len(number.value) <= _LONGEST_ACCESSION_NUMBER
+        if number is not None and fits and not tx.orders.by_accession_number(number.value):
             return Identifier(number.value)
     return Identifier("H" + tx.fresh_key()[:15].upper())
 

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
 
+UNIDENTIFIED = "hilum:unidentified"
+"""Issuer of the records of images that came without a patient ID: one record a study, never shared, never shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demographics:

@@ -1,9 +1,7 @@
 """Which record does a statement speak of?"""
 
-from dataclasses import replace
-
 from hilum.core.kernel.identifiers import Identifier
-from hilum.core.patients.model import Demographics, PatientRecord, PatientStatement
+from hilum.core.patients.model import UNIDENTIFIED, Demographics, PatientRecord, PatientStatement
 
 
 def folded_name(name: str) -> tuple[str, ...]:
@@ -39,23 +37,26 @@ def same_without_issuer(
     An identifier without issuer belongs to the only domain that is known. Where several are, or the issuer is the new
     one, only equal demographics join: two hospitals may use the same number for two people.
     """
-    candidates = [other for other in others if not identifier.issuer or not other.identifier.issuer]
-    if len(candidates) != 1:
-        candidates = [other for other in candidates if agree(demographics, other.demographics)]
-        return candidates[0] if len(candidates) == 1 else None
-    candidate = candidates[0]
-    if agree(demographics, candidate.demographics):
-        return candidate
-    known = {*issuers, identifier.issuer, candidate.identifier.issuer} - {""}
-    alone = len(known) <= 1 and not contradict(demographics, candidate.demographics)
-    return candidate if alone else None
+    candidates = [other for other in others if _one_is_unsaid(identifier, other.identifier)]
+    agreeing = [other for other in candidates if agree(demographics, other.demographics)]
+    if agreeing:
+        return agreeing[0] if len({other.root_key for other in agreeing}) == 1 else None
+    domains = {*issuers, identifier.issuer} - {"", UNIDENTIFIED}
+    if len(candidates) != 1 or len(domains) > 1:
+        return None
+    return None if contradict(demographics, candidates[0].demographics) else candidates[0]
+
+
+def _one_is_unsaid(mine: Identifier, theirs: Identifier) -> bool:
+    issuers = {mine.issuer, theirs.issuer}
+    return "" in issuers and UNIDENTIFIED not in issuers
 
 
 def merged_demographics(kept: Demographics, statement: PatientStatement) -> Demographics:
     """Apply a statement: given fields replace, empty ones keep, HL7 nulls erase (HL7 2.5.1 2.5.3)."""
     said = statement.demographics
-    fields = {
+    after = {
         name: "" if name in statement.deleted else (getattr(said, name) or getattr(kept, name))
-        for name in ("name", "birth_date", "sex", "address", "telephone")
+        for name in Demographics.__slots__
     }
-    return replace(kept, **fields)
+    return Demographics(**after)

@@ -24,37 +24,29 @@ def register(tx: PatientsTransaction, caller: Caller, statement: PatientStatemen
     policy.demand(caller, Permission.PATIENTS_WRITE)
     if not statement.identifiers:
         raise Invalid("a patient needs at least one identifier (PID-3)", next_step="send PID-3.1 and PID-3.4")
-    records = [resolve(tx, caller, identifier, statement) for identifier in statement.identifiers]
-    _join(tx, caller, records)
-    return _current(tx, records[0])
+    met = (
+        _meet(tx, caller, identifier, statement.demographics, authoritative=True)
+        for identifier in statement.identifiers
+    )
+    spoken_of = list({known.key: known for known in met}.values())
+    _join(tx, caller, spoken_of, statement.demographics)
+    for known in spoken_of:
+        _update(tx, caller, known, statement)
+    return _current(tx, spoken_of[0])
 
 
 def resolve(
-    tx: PatientsTransaction,
-    caller: Caller,
-    identifier: Identifier,
-    statement: PatientStatement,
-    *,
-    authoritative: bool = True,
+    tx: PatientsTransaction, caller: Caller, identifier: Identifier, demographics: Demographics
 ) -> PatientRecord:
-    """Return the record of an identifier, made when it is new; an authoritative statement updates it."""
-    identifier = _with_default_issuer(caller, identifier)
-    known = look_up(tx, identifier, statement.demographics)
-    if known is None:
-        return _add(tx, caller, identifier, statement.demographics, authoritative=authoritative)
-    if identifier.issuer and not known.identifier.issuer:
-        tx.patients.put_issuer(known, identifier.issuer)
-        known = _current(tx, known)
-    if authoritative:
-        _update(tx, caller, known, statement)
-        known = _current(tx, known)
-    return known
+    """Return the record of an identifier that an image or a merge names, made when it is new; it is never updated."""
+    return _meet(tx, caller, identifier, demographics, authoritative=False)
 
 
 def look_up(
-    tx: PatientsTransaction, identifier: Identifier, demographics: Demographics
+    tx: PatientsTransaction, caller: Caller, identifier: Identifier, demographics: Demographics
 ) -> PatientRecord | None:
     """Return the record that an identifier and demographics speak of, if it is known."""
+    identifier = with_default_issuer(caller, identifier)
     exact = tx.patients.by_identifier(identifier)
     if exact is not None:
         return exact
@@ -75,8 +67,8 @@ def merge(
         )
     surviving = register(tx, caller, survivor)
     for identifier in retired.identifiers:
-        retiring = resolve(tx, caller, identifier, retired, authoritative=False)
-        _point(tx, caller, retiring, surviving)
+        retiring = resolve(tx, caller, identifier, retired.demographics)
+        _merge(tx, caller, retiring, _current(tx, surviving))
     return _current(tx, surviving)
 
 
@@ -86,13 +78,7 @@ def unmerge(tx: PatientsTransaction, caller: Caller, public_id: str) -> PatientR
     restored = _existing(tx, public_id)
     if restored.survivor_key is None:
         raise Conflict("this record was not merged", next_step="choose the record that retired")
-    survivor = tx.patients.by_key(restored.root_key)
-    tx.patients.point(restored, None)
-    below = _subtree(tx, restored.key)
-    tx.patients.put_root(below, restored.key)
-    tx.patients.touch([restored.root_key, *below[1:]])
-    record(tx, caller, "patients.unmerge", f"Patient/{public_id}")
-    tx.events.append(PatientsUnmerged(survivor.public_id if survivor else "", public_id), caller.trace)
+    _take_back(tx, caller, restored)
     return _existing(tx, public_id)
 
 
@@ -132,10 +118,30 @@ def root_of(tx: PatientsTransaction, known: PatientRecord) -> PatientRecord:
     return root
 
 
-def _with_default_issuer(caller: Caller, identifier: Identifier) -> Identifier:
-    if identifier.issuer or not caller.default_issuer:
-        return identifier
-    return replace(identifier, issuer=caller.default_issuer)
+def with_default_issuer(caller: Caller, identifier: Identifier) -> Identifier:
+    """Return an identifier with the issuer that is meant when the caller says none."""
+    return replace(identifier, issuer=identifier.issuer or caller.default_issuer)
+
+
+def _meet(
+    tx: PatientsTransaction,
+    caller: Caller,
+    identifier: Identifier,
+    demographics: Demographics,
+    *,
+    authoritative: bool,
+) -> PatientRecord:
+    """Return the record of an identifier as it stands, made when it is new, given an issuer when it had none."""
+    identifier = with_default_issuer(caller, identifier)
+    known = look_up(tx, caller, identifier, demographics)
+    if known is None:
+        return _add(tx, caller, identifier, demographics, authoritative=authoritative)
+    if not identifier.issuer or known.identifier.issuer:
+        return known
+    tx.patients.put_issuer(known, identifier.issuer)
+    record(tx, caller, "patients.issuer", f"Patient/{known.public_id}")
+    tx.events.append(PatientUpdated(known.public_id), caller.trace)
+    return _current(tx, known)
 
 
 def _add(
@@ -176,12 +182,36 @@ def _update(
     tx.events.append(PatientUpdated(known.public_id), caller.trace)
 
 
-def _join(tx: PatientsTransaction, caller: Caller, records: list[PatientRecord]) -> None:
-    """Link the records that one message names for one person, unless they already belong to two persons."""
-    first = records[0]
-    for other in records[1:]:
-        if other.root_key == other.key and not tx.patients.pointing_at(other.key) and other.version == 1:
+def _join(
+    tx: PatientsTransaction, caller: Caller, spoken_of: list[PatientRecord], demographics: Demographics
+) -> None:
+    """Link the records that one message names for one person, unless they already belong to two persons.
+
+    Version 1 tells that nobody merged, unmerged or described the other one since it was made.
+    """
+    first, *others = spoken_of
+    for other in others:
+        if other.version == 1 and not rules.contradict(other.demographics, demographics):
             _point(tx, caller, other, first)
+
+
+def _merge(
+    tx: PatientsTransaction, caller: Caller, retiring: PatientRecord, surviving: PatientRecord
+) -> None:
+    """Point the retiring person at the surviving one. The other way round from before, the pointer turns round."""
+    if surviving.root_key == retiring.key != surviving.key:
+        _take_back(tx, caller, surviving)
+    _point(tx, caller, retiring, _current(tx, surviving))
+
+
+def _take_back(tx: PatientsTransaction, caller: Caller, restored: PatientRecord) -> None:
+    survivor = root_of(tx, restored)
+    tx.patients.point(restored, None)
+    below = _subtree(tx, restored.key)
+    tx.patients.put_root(below, restored.key)
+    tx.patients.touch([survivor.key, *below[1:]])
+    record(tx, caller, "patients.unmerge", f"Patient/{restored.public_id}")
+    tx.events.append(PatientsUnmerged(survivor.public_id, restored.public_id), caller.trace)
 
 
 def _point(

@@ -91,12 +91,12 @@ def plan_commitment(tx: RoutingTransaction, transaction_uid: str) -> None:
     kept = archive.commitment(tx, transaction_uid)
     if kept.state is not CommitmentState.REQUESTED:
         return
-    peers = tx.access.peers_by_ae_title(kept.ae_title)
-    state = CommitmentState.PLANNED if peers else CommitmentState.UNREACHABLE
+    names = [peer.name for peer in tx.access.peers_by_ae_title(kept.ae_title)]
+    state = CommitmentState.PLANNED if names else CommitmentState.UNREACHABLE
     archive.put_commitment_state(tx, transaction_uid, state)
-    if peers:
-        trace = tx.fresh_key()[:16]
-        tx.routing.add(peers[0].name, ParcelKind.COMMITMENT, transaction_uid, "storage-commitment", trace)
+    if names:
+        name, trace = kept.peer if kept.peer in names else names[0], tx.fresh_key()[:16]
+        tx.routing.add(name, ParcelKind.COMMITMENT, transaction_uid, "storage-commitment", trace)
 
 
 def plan_overdue_commitments(tx: RoutingTransaction) -> None:
@@ -125,8 +125,7 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
                 raise NotFound("the instance of this delivery is gone")
             return InstanceParcel(chosen[0], objects.open)
         case ParcelKind.REPORT:
-            public_id, _, version = delivery.reference.partition("/")
-            filed = reports.read(tx, policy.ENGINE, public_id, int(version))
+            filed = reports.read(tx, policy.ENGINE, *_report_version(delivery.reference))
             order = tx.orders.by_key(filed.report.order_key) if filed.report.order_key else None
             return ReportParcel(filed, order, f"HILUM{delivery.key:015d}")
         case ParcelKind.COMMITMENT:
@@ -178,11 +177,16 @@ def replay(tx: RoutingTransaction, caller: Caller, keys: list[int]) -> int:
 
 
 def send(tx: RoutingTransaction, caller: Caller, destination: str, kind: ParcelKind, reference: str) -> bool:
-    """Plan one delivery by hand; tell whether it is new."""
+    """Plan one delivery by hand; tell whether it is new. Raises NotFound when there is no such peer or parcel."""
     policy.demand(caller, Permission.ROUTING_REPLAY)
     if tx.access.peer(destination) is None:
         raise NotFound(f"no peer is called '{destination}'", next_step="hilum peers list")
-    return tx.routing.add(destination, kind, reference, "by-hand", caller.trace)
+    if not _is_here(tx, kind, reference):
+        raise NotFound(f"there is no such {kind} to send", next_step="search for it first")
+    new = tx.routing.add(destination, kind, reference, "by-hand", caller.trace)
+    if new:
+        record(tx, caller, "routing.send", f"Peer/{destination}", detail=f"{kind} {reference}")
+    return new
 
 
 def _settle(tx: RoutingTransaction, attempted: Attempted, chance: float) -> None:
@@ -211,9 +215,29 @@ def _settle(tx: RoutingTransaction, attempted: Attempted, chance: float) -> None
         archive.commitment_reported(tx, delivery.reference)
 
 
+def _is_here(tx: RoutingTransaction, kind: ParcelKind, reference: str) -> bool:
+    match kind:
+        case ParcelKind.INSTANCE:
+            return tx.archive.instance(reference) is not None
+        case ParcelKind.REPORT:
+            return tx.reports.by_public_id(*_report_version(reference)) is not None
+        case ParcelKind.COMMITMENT:
+            return tx.archive.commitment(reference) is not None
+
+
+def _report_version(reference: str) -> tuple[str, int | None]:
+    """Return public id and version; without a number the newest is meant."""
+    public_id, _, version = reference.partition("/")
+    return public_id, int(version) if version.isdecimal() else None
+
+
 def _tags_of(
     tx: RoutingTransaction, sop_instance_uid: str, keywords: frozenset[str], read_tags: TagReader
 ) -> Mapping[str, str]:
     kept = tx.archive.stored_classes([sop_instance_uid]) if keywords else {}
     _, digest = kept.get(sop_instance_uid, ("", ""))
-    return read_tags(digest, keywords) if digest else {}
+    try:
+        return read_tags(digest, keywords) if digest else {}
+    except (NotFound, Invalid):
+        # Bytes that cannot be read match no tag; the events behind this one must not wait for them.
+        return {}

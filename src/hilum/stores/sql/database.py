@@ -72,7 +72,10 @@ class Database:
         return self._open().read(work)
 
     def wait_for_change(self, timeout: float) -> bool:
-        """Return True soon after a commit by any process since this thread last waited, False after `timeout`."""
+        """Return True soon after a commit since this thread last waited, False after `timeout`.
+
+        Commits that bring work for the engine are told of, of any process; others may be.
+        """
         return self._open().changes.wait(timeout)
 
     def close(self) -> None:

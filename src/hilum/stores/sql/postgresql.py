@@ -57,9 +57,7 @@ class PostgresqlTransactor:
 
     def write(self, work: Work[T]) -> T:
         """Run a work and commit it; again when another transaction was first."""
-        value = self._trying(lambda: self._write_once(work))
-        self.changes.tell()
-        return value
+        return self._trying(lambda: self._write_once(work))
 
     def read(self, work: Work[T]) -> T:
         """Run a work on one snapshot."""

@@ -62,6 +62,7 @@ class _Entry:
         self.settled = False
         self.value: Any = None
         self.error: BaseException | None = None
+        self.brings_work = False
 
     def fail(self, error: BaseException) -> None:
         self.value, self.error = None, error
@@ -131,7 +132,8 @@ class SqliteTransactor:
         finally:
             for entry in group:
                 entry.settled = True
-        self.changes.tell()
+        if any(entry.brings_work and entry.error is None for entry in group):
+            self.changes.tell()
 
     def _run(self, group: list[_Entry]) -> None:
         connection = self._writing()
@@ -154,7 +156,9 @@ class SqliteTransactor:
 
     def _attempt(self, connection: Connection, entry: _Entry) -> None:
         try:
-            entry.value = entry.work(SqlTransaction(connection))
+            tx = SqlTransaction(connection)
+            entry.value = entry.work(tx)
+            entry.brings_work = tx.brings_work
         except (SQLAlchemyError, UnicodeError, OverflowError) as error:
             entry.fail(judge(error).error)
         except Exception as error:  # noqa: BLE001  # it belongs to the thread that brought the work

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from hilum.core.archive.model import UNIDENTIFIED, Found, Instance, Level, Series, Study
+from hilum.core.archive.model import Found, Instance, Level, Series, Study
 from hilum.core.archive.rules import LEVELS
-from hilum.core.patients.model import PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, PatientRecord
 
 FieldValue = str | int | tuple[str, ...]
 Read = Callable[[Found], FieldValue]

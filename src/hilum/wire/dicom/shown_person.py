@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from types import MappingProxyType
 
-from hilum.core.archive.model import UNIDENTIFIED
-from hilum.core.patients.model import PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, PatientRecord
 
 PATIENT_NAME, PATIENT_ID, ISSUER_OF_PATIENT_ID = 0x00100010, 0x00100020, 0x00100021
 ISSUER_OF_PATIENT_ID_QUALIFIERS = 0x00100024

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from hilum.core.archive.model import UNIDENTIFIED, Query
+from hilum.core.archive.model import Query
 from hilum.core.orders.model import OrderQuery
-from hilum.core.patients.model import LinkedPatient, PatientQuery, PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, LinkedPatient, PatientQuery, PatientRecord
 from hilum.core.reports.model import ReportQuery
 from hilum.wire.fhir import common, dates, names, values
 from hilum.wire.fhir.parameters import (

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
-from hilum.core.archive.model import UNIDENTIFIED
 from hilum.core.kernel.codes import Code
-from hilum.core.patients.model import PatientRecord
+from hilum.core.patients.model import UNIDENTIFIED, PatientRecord
 from hilum.core.reports.model import Attachment, FiledReport, Observation, Report, ReportStatus
 from hilum.wire.hl7v2 import datatypes
 from hilum.wire.hl7v2.compose import Value, timestamp, write_header, write_message, write_segment
