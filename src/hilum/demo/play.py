@@ -18,6 +18,7 @@ from hilum.core.routing.model import Rule
 from hilum.core.routing.rules import INSTANCE_STORED, REPORT_FILED
 from hilum.demo.actors import Actor
 from hilum.demo.day import Day
+from hilum.demo.images import images
 from hilum.demo.messages import Examination, Person
 from hilum.demo.server import Server, free
 from hilum.demo.stage import Stage, StepFailed
@@ -53,6 +54,7 @@ def _set(stage: Stage, scene: ExitStack, folder: Path, source: Path | None) -> t
         "One day of a hospital, on real sockets: an EHR/RIS, a CT and a second PACS, each a process of its own",
         "bold",
     )
+    next(images(source))  # a folder without images is said before anything starts
     folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(folder, stage)
     ehr, ct, pacs = (
