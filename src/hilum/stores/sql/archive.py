@@ -18,10 +18,11 @@ from hilum.core.archive.model import (
     Query,
     ReferencedInstance,
     Series,
+    SeriesContent,
     StoredConflict,
     Study,
 )
-from hilum.stores.sql import finding
+from hilum.stores.sql import below, finding
 from hilum.stores.sql.folding import folded_name, name_words
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.putting import added, put
@@ -216,6 +217,10 @@ class SqlArchive:
     def select(self, query: Query) -> list[Found]:
         """Return every instance below what matches, with series, study and surviving patient, in series order."""
         return finding.every_instance(self._opened.connection, query)
+
+    def contents(self, study_keys: list[int]) -> dict[int, tuple[SeriesContent, ...]]:
+        """Return the series of studies with their instances, in series order, by the key of the study."""
+        return below.contents(self._opened.connection, study_keys)
 
     def add_conflict(self, conflict: StoredConflict) -> bool:
         """Keep a conflict (key 0); tell whether it is new: the same kind, UID and bytes twice are one."""
