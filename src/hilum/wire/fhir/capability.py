@@ -9,6 +9,18 @@ from hilum.wire.fhir.values import Element, Resource, element
 
 FHIR_VERSION = "4.0.1"
 FORMATS = ("json", "application/fhir+json")
+DOCUMENTATION = """\
+Views of the one imaging record: what DICOM and HL7 v2 brought, as it stands now.
+
+- The system of an identifier comes from its issuer: an OID is `urn:oid:...`, a URI stands as it is, any other name is
+  `urn:hilum:issuer:` and the name percent-encoded; without an issuer there is no system. Coding schemes that have no
+  system of their own stand under `urn:hilum:scheme:` in the same way.
+- A patient that was merged is inactive and links to who replaced it; searches by its id or its identifier find what
+  belongs to the survivor.
+- Times that the record holds without an offset are read on the clock of the site.
+- Unknown search parameters are left out and told, or refused with `Prefer: handling=strict`; modifiers that are not
+  supported are always refused.
+"""
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -36,7 +48,7 @@ def capability_statement(base_url: str, software_version: str, served: Sequence[
         "rest": [
             {
                 "mode": "server",
-                "documentation": "Views of the one imaging record: what DICOM and HL7 v2 brought, as it stands now.",
+                "documentation": DOCUMENTATION,
                 "security": {"description": "A bearer token, or the session of the console."},
                 "resource": [_resource(one) for one in served],
             }

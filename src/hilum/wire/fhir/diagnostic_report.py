@@ -49,7 +49,7 @@ def diagnostic_report(found: FiledReport, zone: tzinfo) -> Resource:
         subject=common.subject(found.patient),
         effectiveDateTime=dates.date_time_of(report.effective, zone),
         issued=_issued(report, zone),
-        resultsInterpreter=[{"display": names.spoken(report.interpreter)}] if report.interpreter else [],
+        resultsInterpreter=_interpreters(report),
         result=[
             common.reference("Observation", observation.id_of(report, place))
             for place in range(len(report.observations))
@@ -87,6 +87,11 @@ def _study(report: Report) -> list[Element]:
         return []
     identified = names.study_identifier(report.study_instance_uid)
     return [{**common.reference("ImagingStudy", report.study_instance_uid), "identifier": identified}]
+
+
+def _interpreters(report: Report) -> list[Element]:
+    name = names.spoken(report.interpreter)
+    return [{"display": name}] if name else []
 
 
 def _narrative(report: Report) -> Element:

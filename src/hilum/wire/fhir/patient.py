@@ -42,12 +42,18 @@ def patient(found: LinkedPatient) -> Resource:
         identifier=_identifiers(found),
         active=record.key == record.root_key,
         name=names.human_names(said.name),
-        telecom=[element(system="phone", value=values.line(said.telephone))] if said.telephone else [],
+        telecom=_told("value", said.telephone, system="phone"),
         gender=GENDERS.get(said.sex.strip().upper(), "unknown" if said.sex.strip() else ""),
         birthDate=dates.day(said.birth_date),
-        address=[element(text=values.line(said.address))] if said.address else [],
+        address=_told("text", said.address),
         link=_links(found),
     )
+
+
+def _told(name: str, text: str, **more: str) -> list[Element]:
+    """Return one element with a text, none when nothing is told."""
+    told = values.line(text)
+    return [{**more, name: told}] if told else []
 
 
 def _identifiers(found: LinkedPatient) -> list[Element]:
