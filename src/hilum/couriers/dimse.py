@@ -6,16 +6,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from hilum.core.access.model import Peer
-from hilum.core.kernel.errors import HilumError
+from hilum.core.kernel.errors import Invalid
 from hilum.core.routing.model import CommitmentParcel, InstanceParcel, Parcel, Receipt, ReportParcel, Verdict
 from hilum.transport.dicom import Association, AssociationEnded, Timers
 from hilum.wire.dicom import commitment
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import (
+    CCancelRequest,
     CEchoRequest,
     Command,
     CStoreRequest,
     NEventReportRequest,
+    Request,
 )
 from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Category, Code, look_up
 from hilum.wire.dicom.outgoing import UNCOMPRESSED, outgoing_data_set
@@ -70,6 +72,8 @@ class DimseCourier:
                     return Receipt(Verdict.REJECTED, "hilum", "a DICOM peer takes no HL7 report")
         except Unreachable as failure:
             return failure.receipt
+        except Invalid as impossible:
+            return Receipt(Verdict.REJECTED, "hilum", impossible.what)
         except (AssociationEnded, ProtocolError) as failure:
             self._drop()
             return Receipt(Verdict.UNCERTAIN, "association", str(failure))
@@ -122,10 +126,7 @@ class DimseCourier:
             if context.abstract_syntax == sop_class
         }
         with parcel.open_blob(instance.blob.digest) as file:
-            try:
-                outgoing = outgoing_data_set(file, parcel.retrieved, accepted)
-            except HilumError as impossible:
-                return Receipt(Verdict.REJECTED, "hilum", impossible.what)
+            outgoing = outgoing_data_set(file, parcel.retrieved, accepted)
             request = self._store_request(sop_class, instance.sop_instance_uid)
             context = accepted[outgoing.transfer_syntax_uid]
             return _judged(self._ask(context, request, outgoing.stream), STORAGE)
@@ -154,23 +155,41 @@ class DimseCourier:
         )
         return _judged(self._ask(context, request, encoded(information, context.transfer_syntax)), GENERAL)
 
-    def _ask(self, context: AcceptedContext, request: Command, data_set: DataSet | None = None) -> Command:
+    def _ask(self, context: AcceptedContext, request: Request, data_set: DataSet | None = None) -> Command:
         """Send a request and return its response; a data set that comes with it is read and left."""
-        self._open.send(context.context_id, request, data_set)
-        received = self._open.next_message()
+        association = self._open
+        association.send(context.context_id, request, data_set)
+        received = association.next_message()
+        answered = getattr(received.command, "MessageIDBeingRespondedTo", None)
+        if answered != request.MessageID or isinstance(received.command, CCancelRequest):
+            association.abort()
+            raise AssociationEnded("the peer answered something that was not asked")
         if received.command.has_data_set:
-            for _ in self._open.fragments():
+            for _ in association.fragments():
                 pass
         return received.command
 
     def _context(self, abstract_syntax: str, wanted: Sequence[Proposal]) -> AcceptedContext | None:
         """Return an accepted context; the association is opened anew when it was never asked for these."""
+        self._leave_if_over()
         missing = [one for one in wanted if one not in self._proposals]
         if self._association is None or missing:
             self.close()
             self._proposals = [*self._proposals, *missing][-_MOST_CONTEXTS:]
             self._association = self._connect()
         return find_context(self._association.connection.contexts, abstract_syntax)
+
+    def _leave_if_over(self) -> None:
+        """Drop an association that the peer has closed: nothing was asked, so that anything it says is a farewell."""
+        if self._association is None or not self._association.has_news():
+            return
+        try:
+            self._association.next_message()
+            self._association.abort()
+        except (AssociationEnded, ProtocolError):
+            pass  # as expected: the next one is opened for what is to be sent now
+        finally:
+            self._drop()
 
     def _connect(self) -> Association:
         try:

@@ -1,6 +1,5 @@
 """One DICOM association over a TCP socket: exact reads, kernel timeouts, gathered writes (PS3.8 9.1)."""
 
-import select
 import socket
 import struct
 import time
@@ -14,7 +13,6 @@ from hilum.wire.dicom.upper_layer.connection import Connection
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
 from hilum.wire.dicom.upper_layer.events import (
     Aborted,
-    AssociateRequested,
     DataFragment,
     Event,
     Released,
@@ -22,19 +20,21 @@ from hilum.wire.dicom.upper_layer.events import (
     TransportClosed,
 )
 from hilum.wire.dicom.upper_layer.fragmentation import DataSet
+from hilum.wire.dicom.upper_layer.inbox import Octets
 from hilum.wire.dicom.upper_layer.limits import Limits
-from hilum.wire.dicom.upper_layer.states import Role, Timer
+from hilum.wire.dicom.upper_layer.states import Role, State, Timer
 
 _TIMEVAL = struct.Struct("@ll")
 _QUICK_ACKNOWLEDGE = getattr(socket, "TCP_QUICKACK", None)
 """Linux: acknowledge at once. A stock client that leaves Nagle on waits 40 ms per message without it."""
 _MOST_BUFFERS = 512
 """Below IOV_MAX everywhere."""
+_SINK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """Seconds. `artim` PS3.8 9.1.5; `acse` for answers owed to us; `idle` between PDUs, and for one PDU to arrive."""
+    """Seconds. `artim` PS3.8 9.1.5; `acse` for answers owed to us; `idle` between PDUs, and for one PDU to pass."""
 
     artim: float = 10.0
     acse: float = 30.0
@@ -60,28 +60,31 @@ class Association:
         self._timers = timers
         self._armed = -1.0
         self._message_id = 0
+        self._event: Event | None = None
+        """Seen while looking for news, not taken yet."""
+        self._ahead: CommandReceived | None = None
+        """Read while looking for a C-CANCEL, not handled yet; nothing is read behind it."""
+        self._is_mute = False
+        """Whether what we wrote last stands half on the wire, so that nothing can follow it."""
         transport.setblocking(True)
         transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(timers.idle))
 
+    # What comes
+
     def next_event(self) -> Event:
         """Return what happens next; raises ProtocolError, AssociationEnded when the peer is silent too long."""
-        while True:
+        event, self._event = self._event, None
+        while event is None:
             event = self.connection.next_event()
-            if event is not None:
-                return event
-            self._receive()
+            if event is None:
+                self._receive()
+        return event
 
     def next_message(self) -> CommandReceived:
         """Return the next command; raises AssociationEnded. A release is answered here."""
-        while True:
-            event = self.next_event()
-            if isinstance(event, DataFragment):
-                received = self._assembler.put(event)
-                if isinstance(received, CommandReceived):
-                    return received
-            else:
-                self._leave(event)
+        ahead, self._ahead = self._ahead, None
+        return ahead or self._read_command()
 
     def fragments(self) -> Iterator[memoryview]:
         """Yield the data set of the message under way as it arrives; each piece is valid until the next."""
@@ -89,57 +92,100 @@ class Association:
             event = self.next_event()
             if not isinstance(event, DataFragment):
                 self._leave(event)
-                continue
-            received = self._assembler.put(event)
-            if isinstance(received, DataFragment):
+            elif isinstance(received := self._assembler.put(event), DataFragment):
                 yield received.payload
                 if received.is_last:
                     return
 
-    def send(self, context_id: int, command: Command, data_set: DataSet | None = None) -> None:
-        """Send a message; a data set of any length is streamed."""
-        for buffers in self.connection.send_message(context_id, encode_command(command), data_set):
-            self._write_all(buffers)
+    def has_news(self) -> bool:
+        """Tell, without waiting, whether the peer said anything more, or closed."""
+        if self._event is None:
+            self._event = self.connection.next_event()
+        if self._event is not None:
+            return True
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # the next read says what it is
+        return True
 
     def cancelled(self, message_id: int) -> bool:
-        """Tell, without waiting, whether the peer cancelled an operation (PS3.7 9.3.2.3)."""
-        if self.connection.needed and not select.select([self._socket], [], [], 0)[0]:
-            return False
-        received = self.next_message()
-        command = received.command
-        return isinstance(command, CCancelRequest) and command.MessageIDBeingRespondedTo == message_id
+        """Tell, without waiting for the peer to speak, whether it cancelled an operation (PS3.7 9.3.2.3).
+
+        Whatever else it said is left for `next_message`. A C-CANCEL of another message came too late: it is dropped.
+        """
+        while self._ahead is None and self.has_news():
+            received = self._read_command()
+            if not isinstance(received.command, CCancelRequest):
+                self._ahead = received
+            elif received.command.MessageIDBeingRespondedTo == message_id:
+                return True
+        return False
+
+    # What goes
+
+    def send(self, context_id: int, command: Command, data_set: DataSet | None = None) -> None:
+        """Send a message; a data set of any length is streamed. One that breaks off takes the association with it."""
+        whole = False
+        try:
+            for buffers in self.connection.send_message(context_id, encode_command(command), data_set):
+                self._write_all(buffers)
+            whole = True
+        finally:
+            if not whole:  # half a message cannot be taken back
+                self.abort()
+
+    def write(self, octets: bytes) -> None:
+        """Send what the connection encoded."""
+        self._write_all([octets])
 
     def next_message_id(self) -> int:
         """Return a message ID for a request of ours (PS3.7 9.1)."""
         self._message_id = self._message_id % 0xFFFF + 1
         return self._message_id
 
-    def write(self, octets: bytes) -> None:
-        """Send what the connection encoded."""
-        self._write_all([octets])
+    # The end
 
     def abort(self, error: ProtocolError | None = None) -> None:
-        """Send A-ABORT if the peer still listens, and close."""
-        try:
-            self.write(self.connection.send_abort(error))
-        except (OSError, AssociationEnded):
-            pass  # the peer is gone already: there is nobody to tell
-        finally:
+        """Send A-ABORT where there is somebody to tell, without waiting for room, and close (PS3.8 AA-1, AA-2, AA-8)."""
+        never_asked = error is None and self.connection.state is State.AWAITING_ASSOCIATE_REQUEST
+        if self._is_mute or never_asked or self.connection.state is State.CLOSED:
             self.close()
+            return
+        try:
+            self._socket.send(self.connection.send_abort(error), socket.MSG_DONTWAIT)
+        except OSError:
+            self.close()  # the peer is gone, or takes nothing: there is nobody to tell
+        else:
+            self.await_close()
+
+    def await_close(self) -> None:
+        """Let the peer close first, as long as ARTIM allows, and drop what it still sends (PS3.8 AR-4, AA-6); close."""
+        deadline = time.monotonic() + self._timers.artim
+        sink = bytearray(_SINK)
+        try:
+            while (seconds := deadline - time.monotonic()) > 0:
+                self._arm(seconds)
+                if not self._socket.recv_into(sink):
+                    break
+        except OSError:
+            pass  # it waited long enough, or reset: over either way
+        self.close()
 
     def close(self) -> None:
         """Close the transport."""
+        self._is_mute = True
         self._socket.close()
 
-    def await_close(self) -> None:
-        """Let the peer close first, as long as ARTIM allows (PS3.8 AR-4, AA-6), then close."""
-        try:
-            while not isinstance(self.next_event(), TransportClosed):
-                pass
-        except (AssociationEnded, ProtocolError):
-            pass  # the association is over either way
-        finally:
-            self.close()
+    def _read_command(self) -> CommandReceived:
+        while True:
+            event = self.next_event()
+            if not isinstance(event, DataFragment):
+                self._leave(event)
+            elif isinstance(received := self._assembler.put(event), CommandReceived):
+                return received
 
     def _leave(self, event: Event) -> None:
         match event:
@@ -153,7 +199,7 @@ class Association:
                 raise AssociationEnded("aborted by the peer")
             case TransportClosed(is_orderly):
                 raise AssociationEnded("closed by the peer", orderly=is_orderly)
-            case AssociateRequested() | _:
+            case _:
                 raise AssociationEnded("an event that no message awaits")
 
     def _seconds(self) -> float:
@@ -168,10 +214,18 @@ class Association:
     def _receive(self) -> None:
         """Read exactly what completes a header or body: one system call each, into memory of its own."""
         buffer = bytearray(self.connection.needed)
-        view, got = memoryview(buffer), 0
-        seconds = self._seconds()
+        if not buffer:
+            raise AssociationEnded("the association is over already")
+        got = self._fill(memoryview(buffer))
+        self.connection.receive(buffer if got == len(buffer) else memoryview(buffer)[:got])
+        if got < len(buffer):
+            self.connection.receive_closed()
+
+    def _fill(self, view: memoryview) -> int:
+        """Return how much came before the peer closed; raises AssociationEnded when it takes too long over it."""
+        got, seconds = 0, self._seconds()
         deadline = time.monotonic() + seconds
-        while got < len(buffer):
+        while got < len(view):
             self._arm(seconds)
             try:
                 count = self._socket.recv_into(view[got:], 0, socket.MSG_WAITALL)
@@ -180,14 +234,12 @@ class Association:
             except OSError:
                 count = 0
             if count == 0:
-                self.connection.receive(view[:got])
-                self.connection.receive_closed()
-                return
+                return got
             got += max(count, 0)
             seconds = deadline - time.monotonic()
-            if got < len(buffer) and seconds <= 0:
+            if got < len(view) and seconds <= 0:
                 raise AssociationEnded("the peer was silent for too long")
-        self.connection.receive(buffer)
+        return got
 
     def _arm(self, seconds: float) -> None:
         """Set the kernel's receive timeout when it changes, and ask for quick acknowledgement every time."""
@@ -197,8 +249,11 @@ class Association:
         if _QUICK_ACKNOWLEDGE is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGE, 1)
 
-    def _write_all(self, buffers: list[bytes | bytearray | memoryview]) -> None:
+    def _write_all(self, buffers: list[Octets]) -> None:
+        """Send everything within the idle time, however little the peer takes at once."""
         pending = [memoryview(one) for one in buffers]
+        deadline = time.monotonic() + self._timers.idle
+        self._is_mute = True
         while pending:
             try:
                 sent = self._socket.sendmsg(pending[:_MOST_BUFFERS])
@@ -210,6 +265,9 @@ class Association:
                 sent -= len(pending.pop(0))
             if sent:
                 pending[0] = pending[0][sent:]
+            if pending and time.monotonic() > deadline:
+                raise AssociationEnded("the peer took too little for too long")
+        self._is_mute = False
 
 
 def _timeval(seconds: float) -> bytes:

@@ -5,21 +5,24 @@ from typing import get_args
 import structlog
 
 from hilum.core.kernel.errors import HilumError
+from hilum.doors.dimse import extended
 from hilum.doors.dimse.commitment import take_answer
-from hilum.doors.dimse.services import SUPPORTED, service_of
+from hilum.doors.dimse.failures import unexpected_status
+from hilum.doors.dimse.services import EXTENDED, SUPPORTED, service_of
 from hilum.doors.dimse.session import Session
 from hilum.transport.dicom import Association, AssociationEnded
 from hilum.wire.dicom.dimse.assembler import CommandReceived
 from hilum.wire.dicom.dimse.messages import CCancelRequest, NEventReportResponse, Request
-from hilum.wire.dicom.dimse.respond import respond
 from hilum.wire.dicom.dimse.status import Status
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
 from hilum.wire.dicom.upper_layer.events import AssociateRequested
 from hilum.wire.dicom.upper_layer.limits import Limits
-from hilum.wire.dicom.upper_layer.negotiation import negotiate
+from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext, negotiate
 from hilum.wire.dicom.upper_layer.pdus import AssociateReject, AssociateRequest
 
 log = structlog.get_logger()
+
+_REQUESTS = get_args(Request)
 
 
 def await_request(association: Association) -> AssociateRequest:
@@ -36,10 +39,12 @@ def reject(association: Association, answer: AssociateReject) -> None:
     association.await_close()
 
 
-def accept(association: Association, request: AssociateRequest, limits: Limits) -> None:
-    """Agree on contexts and roles (PS3.8 9.3.3)."""
-    answer = negotiate(request, SUPPORTED, limits=limits)
-    association.write(association.connection.send_associate_accept(answer))
+def accept(session: Session, request: AssociateRequest, limits: Limits) -> None:
+    """Agree on contexts, roles and options (PS3.8 9.3.3, PS3.7 D.3.3). A user identity is let pass, unanswered."""
+    answers = extended.agree(request, EXTENDED)
+    session.options = extended.options(answers)
+    accepted = negotiate(request, SUPPORTED, extended_negotiations=answers, limits=limits)
+    session.association.write(session.association.connection.send_associate_accept(accepted))
 
 
 def serve(session: Session) -> None:
@@ -55,23 +60,20 @@ def serve(session: Session) -> None:
 def _handle(session: Session, received: CommandReceived) -> None:
     command = received.command
     session.begin(command)
-    if isinstance(command, NEventReportResponse):
+    if isinstance(command, _REQUESTS):
+        _serve_request(session, session.association.connection.contexts[received.context_id], command)
+    elif isinstance(command, NEventReportResponse):
         take_answer(session, command)
-    elif isinstance(command, get_args(Request)):
-        _serve_request(session, received)
     elif not isinstance(command, CCancelRequest):  # cancelling what has ended already is no fault
         raise ProtocolError("a response to a request that was never sent")
-    for _ in session.fragments():
-        pass
+    session.skip_data_set()
 
 
-def _serve_request(session: Session, received: CommandReceived) -> None:
-    context = session.association.connection.contexts[received.context_id]
-    request = received.command
+def _serve_request(session: Session, context: AcceptedContext, request: Request) -> None:
     serving = service_of(context, request)
     try:
         if serving is None:
-            session.respond(context, request, Status.UNRECOGNIZED_OPERATION)  # type: ignore[arg-type]  # a Request: seen above
+            session.respond(context, request, Status.UNRECOGNIZED_OPERATION)
         else:
             serving(session, context, request)
     except (AssociationEnded, ProtocolError):
@@ -79,10 +81,7 @@ def _serve_request(session: Session, received: CommandReceived) -> None:
     except Exception:
         log.exception("request failed", trace=session.caller.trace, service=context.abstract_syntax)
         comment = f"internal error {session.caller.trace}"
-        answer = respond(request, Status.PROCESSING_FAILURE, ErrorComment=comment)  # type: ignore[arg-type]
-        for _ in session.fragments():
-            pass
-        session.association.send(context.context_id, answer)
+        session.respond(context, request, unexpected_status(request), ErrorComment=comment)
 
 
 def _owe(session: Session, transaction_uid: str) -> None:
@@ -90,4 +89,4 @@ def _owe(session: Session, transaction_uid: str) -> None:
         session.hub.report_later(transaction_uid)
     except HilumError as error:
         # The engine finds it: the request is committed as owed (ADR 16).
-        log.warning("commitment report left to the engine", reason=error.what)
+        log.warning("commitment report left to the engine", trace=session.caller.trace, reason=error.what)

@@ -1,7 +1,7 @@
 """Storage Commitment Push Model: N-ACTION, and the report on the same association (PS3.4 J.3, RAD-10)."""
 
 from hilum.core.archive.model import Commitment
-from hilum.core.kernel.errors import HilumError, Invalid
+from hilum.core.kernel.errors import HilumError
 from hilum.doors.dimse.failures import Service
 from hilum.doors.dimse.session import Session
 from hilum.wire.dicom.commitment import (
@@ -19,37 +19,42 @@ from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
 
 def request_commitment(session: Session, context: AcceptedContext, request: NActionRequest) -> None:
     """Judge what is asked for, answer, then report; whoever leaves before the report gets it later (ADR 16)."""
+    refusal = _refusal(request)
+    if refusal is not None:
+        session.respond(context, request, refusal)
+        return
     try:
-        information = decoded(_action_information(session, request), context.transfer_syntax)
-        transaction_uid, references = action_request(information)
+        transaction_uid, references = action_request(decoded(session.data_set(), context.transfer_syntax))
         commitment = session.hub.request_commitment(
             session.caller, session.peer_ae_title, transaction_uid, references
         )
     except HilumError as error:
         session.refuse(context, request, Service.NORMALIZED, error)
         return
-    session.reports_under_way[0] = transaction_uid  # until it has a message ID, it is owed as well
+    message_id = session.association.next_message_id()
+    session.reports_under_way[message_id] = transaction_uid  # from now on it is owed, whatever happens here
     session.respond(context, request, Status.SUCCESS)
-    _report(session, context, commitment)
+    _report(session, context, commitment, message_id)
 
 
 def take_answer(session: Session, response: NEventReportResponse) -> None:
     """Note that the peer took a report; any other status leaves it for a new association."""
     transaction_uid = session.reports_under_way.get(response.MessageIDBeingRespondedTo)
     if transaction_uid is not None and response.Status == Status.SUCCESS:
-        del session.reports_under_way[response.MessageIDBeingRespondedTo]
         session.hub.commitment_reported(transaction_uid)
+        del session.reports_under_way[response.MessageIDBeingRespondedTo]
 
 
-def _action_information(session: Session, request: NActionRequest) -> bytes:
+def _refusal(request: NActionRequest) -> Status | None:
+    """PS3.7 10.1.4.1.10: there is one well-known instance (PS3.4 J.3.5), and one action (PS3.4 J.3.2)."""
+    if request.RequestedSOPInstanceUID != SOP_INSTANCE_UID:
+        return Status.NO_SUCH_SOP_INSTANCE
     if request.ActionTypeID != REQUEST_STORAGE_COMMITMENT:
-        raise Invalid("the action type of storage commitment is 1 (PS3.4 J.3.2)")
-    return session.data_set()
+        return Status.NO_SUCH_ACTION_TYPE
+    return None
 
 
-def _report(session: Session, context: AcceptedContext, commitment: Commitment) -> None:
-    message_id = session.association.next_message_id()
-    session.reports_under_way[message_id] = session.reports_under_way.pop(0)
+def _report(session: Session, context: AcceptedContext, commitment: Commitment, message_id: int) -> None:
     event_type, information = event_report(commitment, session.ae_title)
     report = NEventReportRequest(
         AffectedSOPClassUID=SOP_CLASS_UID,

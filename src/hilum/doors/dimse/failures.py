@@ -5,6 +5,7 @@ from enum import Enum
 
 from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid, NotFound, Refused
 from hilum.wire.dicom.data_sets import AttributeProblem
+from hilum.wire.dicom.dimse.messages import CFindRequest, CGetRequest, CMoveRequest, Request
 from hilum.wire.dicom.dimse.status import Status
 
 _LONGEST_COMMENT = 64
@@ -62,6 +63,13 @@ def status_of(service: Service, error: HilumError) -> int:
     )
 
 
-def comment_of(error: HilumError) -> str:
+def unexpected_status(request: Request) -> int:
+    """Return the status of a fault of our own: 0110, which queries and retrievals do not have (PS3.7 9.1)."""
+    if isinstance(request, CFindRequest | CGetRequest | CMoveRequest):
+        return Status.UNABLE_TO_PROCESS
+    return Status.PROCESSING_FAILURE
+
+
+def comment_of(what: str) -> str:
     """Return an Error Comment: what failed, cut to what LO holds, in the default repertoire."""
-    return error.what.encode("ascii", "replace").decode()[:_LONGEST_COMMENT]
+    return what.encode("ascii", "replace").decode()[:_LONGEST_COMMENT]

@@ -1,10 +1,10 @@
-"""Modality Performed Procedure Step: N-CREATE, N-SET, N-GET (PS3.4 F.7, RAD-6, RAD-7)."""
+"""Modality Performed Procedure Step: N-CREATE, N-SET, N-GET (PS3.4 F.7, F.8; RAD-6, RAD-7)."""
 
-from pydicom.dataset import Dataset
+import uuid
 
 from hilum.core.kernel.errors import Conflict, HilumError
 from hilum.core.kernel.identifiers import uid
-from hilum.doors.dimse.failures import Service
+from hilum.doors.dimse.failures import Service, comment_of
 from hilum.doors.dimse.session import Session
 from hilum.wire.dicom.dimse.messages import NCreateRequest, NGetRequest, NSetRequest
 from hilum.wire.dicom.dimse.status import Status
@@ -19,14 +19,15 @@ MAY_NO_LONGER_BE_UPDATED = 0xA710
 
 
 def create(session: Session, context: AcceptedContext, request: NCreateRequest) -> None:
-    """A step begins."""
+    """A step begins; where the peer gave it no UID, we do (PS3.7 10.1.5.1.3)."""
     try:
-        step_uid = uid(request.AffectedSOPInstanceUID or "", "Affected SOP Instance UID")
+        step_uid = uid(request.AffectedSOPInstanceUID or _fresh_uid(), "Affected SOP Instance UID")
         step = created_step(session.data_set(), context.transfer_syntax, step_uid)
         session.hub.start_procedure(session.caller, step)
-        session.respond(context, request, Status.SUCCESS)
+        session.respond(context, request, Status.SUCCESS, AffectedSOPInstanceUID=step_uid)
     except Conflict as error:
-        session.respond(context, request, Status.DUPLICATE_SOP_INSTANCE, ErrorComment=error.what[:64])
+        comment = comment_of(error.what)
+        session.respond(context, request, Status.DUPLICATE_SOP_INSTANCE, ErrorComment=comment)
     except HilumError as error:
         session.refuse(context, request, Service.NORMALIZED, error)
 
@@ -42,7 +43,7 @@ def change(session: Session, context: AcceptedContext, request: NSetRequest) -> 
             context,
             request,
             Status.PROCESSING_FAILURE,
-            ErrorComment=error.what[:64],
+            ErrorComment=comment_of(error.what),
             ErrorID=MAY_NO_LONGER_BE_UPDATED,
         )
     except HilumError as error:
@@ -53,7 +54,12 @@ def get(session: Session, context: AcceptedContext, request: NGetRequest) -> Non
     """Return the attributes of a step."""
     try:
         step = session.hub.performed_procedure(session.caller, request.RequestedSOPInstanceUID)
-        attributes: Dataset = step_data_set(step, request.AttributeIdentifierList or ())
+        attributes = step_data_set(step, request.AttributeIdentifierList or ())
         session.respond(context, request, Status.SUCCESS, attributes)
     except HilumError as error:
         session.refuse(context, request, Service.NORMALIZED, error)
+
+
+def _fresh_uid() -> str:
+    """Return a new UID below 2.25 (PS3.5 B.2)."""
+    return f"2.25.{uuid.uuid4().int}"

@@ -33,7 +33,14 @@ def find(session: Session, context: AcceptedContext, request: CFindRequest) -> N
     """Answer a query: one pending response a match, then the final one."""
     try:
         identifier = decoded(session.data_set(), context.transfer_syntax)
-        understood = find_request(identifier, FIND_MODELS[context.abstract_syntax])
+        agreed = session.options_of(context)
+        understood = find_request(
+            identifier,
+            FIND_MODELS[context.abstract_syntax],
+            relational=agreed.relational,
+            date_time=agreed.date_time,
+            fuzzy=agreed.fuzzy,
+        )
         most = session.most_answers
         found = session.hub.find(session.caller, replace(understood.query, limit=most + 1))
         _demand_within_limit(len(found), most)

@@ -1,26 +1,26 @@
 """C-MOVE and C-GET (PS3.4 C.4.2, C.4.3)."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any
-
-from pydicom.dataset import Dataset
 
 from hilum.core.archive.model import Retrieved
 from hilum.core.kernel.errors import HilumError, Invalid, NotFound
-from hilum.core.routing.model import InstanceParcel, Verdict
+from hilum.core.routing.model import InstanceParcel, Receipt, Verdict
 from hilum.core.routing.ports import Courier
+from hilum.doors.dimse.commitment import take_answer
 from hilum.doors.dimse.failures import Service
 from hilum.doors.dimse.session import Session
+from hilum.doors.dimse.sub_operations import Outcome, SubOperations
 from hilum.transport.dicom import AssociationEnded
-from hilum.wire.dicom.data_sets import decoded, put
+from hilum.wire.dicom.data_sets import decoded
 from hilum.wire.dicom.dimse.messages import (
     CCancelRequest,
     CGetRequest,
     CMoveRequest,
     CStoreRequest,
     CStoreResponse,
+    NEventReportResponse,
 )
 from hilum.wire.dicom.dimse.status import STORAGE, Category, Status, look_up
 from hilum.wire.dicom.outgoing import outgoing_data_set
@@ -37,77 +37,30 @@ GET_MODELS: Mapping[str, InformationModel] = {
     "1.2.840.10008.5.1.4.1.2.2.3": InformationModel.STUDY_ROOT,
     "1.2.840.10008.5.1.4.1.2.3.3": InformationModel.PATIENT_STUDY_ONLY,
 }
-_FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
-_MOST_COUNT = 0xFFFF
-"""The counts are US."""
+_STATUS = re.compile(r"[0-9A-F]{4}")
+"""The code of a receipt that is the destination's own status, and not ours for a destination without association."""
 
-
-@dataclass(slots=True)
-class SubOperations:
-    """How the C-STORE sub-operations stand (PS3.7 9.1.3.1)."""
-
-    remaining: int
-    completed: int = 0
-    warning: int = 0
-    failed: list[str] = field(default_factory=list)
-    reason: str = ""
-    """What the first failure said."""
-
-    def note(self, sop_instance_uid: str, category: Category, reason: str = "") -> None:
-        """Count one sub-operation."""
-        self.remaining -= 1
-        if category is Category.SUCCESS:
-            self.completed += 1
-        elif category is Category.WARNING:
-            self.warning += 1
-        else:
-            self.failed.append(sop_instance_uid)
-            self.reason = self.reason or reason
-
-    def counts(self, *, with_remaining: bool) -> dict[str, Any]:
-        """Return the fields of a response; the final one has no count of what remains (PS3.7 9.1.3.1.7)."""
-        counts = {
-            "NumberOfCompletedSuboperations": min(self.completed, _MOST_COUNT),
-            "NumberOfFailedSuboperations": min(len(self.failed), _MOST_COUNT),
-            "NumberOfWarningSuboperations": min(self.warning, _MOST_COUNT),
-        }
-        if with_remaining:
-            counts["NumberOfRemainingSuboperations"] = min(self.remaining, _MOST_COUNT)
-        return counts
-
-    def final_status(self) -> Status:
-        """Return the status of the final response (PS3.4 Tables C.4-2, C.4-3)."""
-        if not self.failed:
-            return Status.SUCCESS
-        if self.completed or self.warning:
-            return Status.SUB_OPERATIONS_WITH_FAILURES
-        return Status.UNABLE_TO_PERFORM_SUB_OPERATIONS
-
-
-SendOne = Callable[[Retrieved], tuple[Category, str]]
+SendOne = Callable[[Retrieved], Outcome]
 
 
 def move(session: Session, context: AcceptedContext, request: CMoveRequest) -> None:
     """Send what is asked for to a configured destination, over an association of its own."""
     try:
-        chosen = _chosen(session, context, MOVE_MODELS)
         courier = _destination(session, request)
+        chosen = _chosen(session, context, MOVE_MODELS)
     except HilumError as error:
         session.refuse(context, request, Service.RETRIEVE, error)
         return
+    unreachable: list[Outcome] = []
 
-    unreachable: list[str] = []
-
-    def send(retrieved: Retrieved) -> tuple[Category, str]:
-        if unreachable:
-            return Category.FAILURE, unreachable[0]
+    def send(retrieved: Retrieved) -> Outcome:
+        if unreachable:  # the other instances would only wait for the same
+            return unreachable[0]
         receipt = courier.send(InstanceParcel(retrieved, session.hub.open_blob))
-        said = f"{receipt.code} {receipt.text}"
-        if receipt.verdict is Verdict.ACCEPTED:
-            return Category.SUCCESS, said
-        if receipt.verdict is Verdict.RETRY and not receipt.code[0].isdigit():
-            unreachable.append(said)  # no association: the other instances would only wait for the same
-        return Category.FAILURE, said
+        outcome = _outcome_of(receipt)
+        if receipt.verdict is Verdict.RETRY and not _STATUS.fullmatch(receipt.code):
+            unreachable.append(outcome)
+        return outcome
 
     with closing(courier):
         _perform(session, context, request, chosen, send)
@@ -121,23 +74,15 @@ def get(session: Session, context: AcceptedContext, request: CGetRequest) -> Non
         session.refuse(context, request, Service.RETRIEVE, error)
         return
     cancels: set[int] = set()
-
-    def send(retrieved: Retrieved) -> tuple[Category, str]:
-        try:
-            return _store_back(session, retrieved, cancels)
-        except HilumError as error:
-            return Category.FAILURE, error.what
-
-    _perform(session, context, request, chosen, send, cancels)
+    _perform(session, context, request, chosen, lambda one: _store_back(session, one, cancels), cancels)
 
 
 def _chosen(
-    session: Session,
-    context: AcceptedContext,
-    models: Mapping[str, InformationModel],
+    session: Session, context: AcceptedContext, models: Mapping[str, InformationModel]
 ) -> list[Retrieved]:
     identifier = decoded(session.data_set(), context.transfer_syntax)
-    query = retrieve_request(identifier, models[context.abstract_syntax])
+    relational = session.options_of(context).relational
+    query = retrieve_request(identifier, models[context.abstract_syntax], relational=relational)
     return session.hub.retrieve(session.caller, query)
 
 
@@ -145,10 +90,18 @@ def _destination(session: Session, request: CMoveRequest) -> Courier:
     peer = session.hub.peer_by_ae_title(request.MoveDestination)
     if peer is None:
         raise NotFound(
-            f"destination {request.MoveDestination[:16]} not configured",
+            f"move destination '{request.MoveDestination[:16]}' is not a configured peer",
             next_step="add it: hilum peers add NAME --dicom AET@HOST:PORT",
         )
     return session.open_destination(peer, session.peer_ae_title, request.MessageID)
+
+
+def _outcome_of(receipt: Receipt) -> Outcome:
+    """Return what a receipt means for the counts: the destination's own status where it gave one."""
+    said = f"{receipt.code} {receipt.text}"
+    if _STATUS.fullmatch(receipt.code):
+        return Outcome(look_up(int(receipt.code, 16), STORAGE).category, said)
+    return Outcome(Category.FAILURE, said)
 
 
 def _perform(
@@ -157,15 +110,18 @@ def _perform(
     request: CMoveRequest | CGetRequest,
     chosen: list[Retrieved],
     send: SendOne,
-    cancels: set[int] | None = None,
+    cancels: Iterable[int] = (),
 ) -> None:
     progress = SubOperations(remaining=len(chosen))
     for retrieved in chosen:
-        if request.MessageID in (cancels or ()) or session.association.cancelled(request.MessageID):
+        if request.MessageID in cancels or session.association.cancelled(request.MessageID):
             _finish(session, context, request, Status.CANCEL, progress)
             return
-        category, reason = send(retrieved)
-        progress.note(retrieved.instance.sop_instance_uid, category, reason)
+        try:
+            outcome = send(retrieved)
+        except HilumError as error:
+            outcome = Outcome(Category.FAILURE, error.what)
+        progress.note(retrieved.instance.sop_instance_uid, outcome)
         if progress.remaining:
             session.respond(context, request, Status.PENDING, **progress.counts(with_remaining=True))
     _finish(session, context, request, progress.final_status(), progress)
@@ -178,17 +134,13 @@ def _finish(
     status: Status,
     progress: SubOperations,
 ) -> None:
-    """Answer finally: counts, what failed (PS3.4 C.4.2.1.4.2), and the first reason."""
-    failed: Dataset | None = None
     fields = progress.counts(with_remaining=status is Status.CANCEL)
     if progress.failed:
-        failed = Dataset()
-        put(failed, _FAILED_SOP_INSTANCE_UID_LIST, "UI", tuple(progress.failed))
-        fields["ErrorComment"] = progress.reason.encode("ascii", "replace").decode()[:64]
-    session.respond(context, request, status, failed, **fields)
+        fields["ErrorComment"] = progress.reason
+    session.respond(context, request, status, progress.failed_list(), **fields)
 
 
-def _store_back(session: Session, retrieved: Retrieved, cancels: set[int]) -> tuple[Category, str]:
+def _store_back(session: Session, retrieved: Retrieved, cancels: set[int]) -> Outcome:
     """One C-STORE sub-operation on the association of the C-GET, in a context where the peer is SCP."""
     instance = retrieved.instance
     contexts = {
@@ -211,13 +163,18 @@ def _store_back(session: Session, retrieved: Retrieved, cancels: set[int]) -> tu
     return _answer_of(session, message_id, cancels)
 
 
-def _answer_of(session: Session, message_id: int, cancels: set[int]) -> tuple[Category, str]:
+def _answer_of(session: Session, message_id: int, cancels: set[int]) -> Outcome:
+    """Wait for the response; a C-CANCEL may come first, and the answer to a report that went out before."""
     while True:
         command = session.association.next_message().command
         if isinstance(command, CCancelRequest):
             cancels.add(command.MessageIDBeingRespondedTo)
+        elif isinstance(command, NEventReportResponse):
+            take_answer(session, command)
         elif isinstance(command, CStoreResponse) and command.MessageIDBeingRespondedTo == message_id:
             meaning = look_up(command.Status, STORAGE)
-            return meaning.category, f"{command.Status:04X} {command.ErrorComment or meaning.meaning}"
+            return Outcome(
+                meaning.category, f"{command.Status:04X} {command.ErrorComment or meaning.meaning}"
+            )
         else:
             raise AssociationEnded("a message out of turn in the middle of C-GET")

@@ -4,6 +4,7 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 _GRACE = 5.0
 """Seconds that associations may take to end when the server stops."""
+_PAUSE = 0.05
 _CONNECTIONS_PER_ASSOCIATION = 4
 """Connections that have not asked yet, or are being rejected, are counted too."""
 
@@ -58,35 +60,58 @@ class DimseServer:
                 transport, address = listener.accept()
             except TimeoutError:
                 continue
+            except OSError as error:  # out of file descriptors, or a peer that left while it queued
+                log.warning("connection not accepted", reason=error.strerror)
+                stop.wait(_PAUSE)
+                continue
             self._start(transport, str(address[0]))
         self._end()
 
     def _start(self, transport: socket.socket, address: str) -> None:
         with self._lock:
-            if len(self._connections) >= self.maximum_associations * _CONNECTIONS_PER_ASSOCIATION:
-                transport.close()
-                return
-            self._connections.add(transport)
-        threading.Thread(target=self._run, args=(transport, address), daemon=True).start()
+            full = len(self._connections) >= self.maximum_associations * _CONNECTIONS_PER_ASSOCIATION
+            if not full:
+                self._connections.add(transport)
+        if full:
+            log.warning("connection not accepted", address=address, reason="too many connections")
+            transport.close()
+            return
+        try:
+            threading.Thread(target=self._run, args=(transport, address), daemon=True).start()
+        except RuntimeError as error:  # no more threads
+            log.warning("connection not accepted", address=address, reason=str(error))
+            self._forget(transport)
+            transport.close()
 
     def _run(self, transport: socket.socket, address: str) -> None:
         """Serve one connection. Nothing that happens here may reach another one."""
         trace = secrets.token_hex(8)
-        association = Association(transport, Role.ACCEPTOR, self.limits, self.timers)
+        try:
+            association = Association(transport, Role.ACCEPTOR, self.limits, self.timers)
+            self._serve(association, address, trace)
+        except OSError as error:  # it was gone before it was greeted
+            log.info("connection lost", trace=trace, reason=error.strerror)
+        finally:
+            transport.close()
+            self._forget(transport)
+
+    def _serve(self, association: Association, address: str, trace: str) -> None:
         try:
             self._converse(association, address, trace)
         except AssociationEnded as ended:
-            self._close(association, ended)
+            if not ended.orderly:
+                log.info("association ended", trace=trace, how=ended.how)
+                association.abort()
         except ProtocolError as error:
             log.warning("association aborted", trace=trace, reason=str(error))
             association.abort(error)
         except Exception:
             log.exception("association failed", trace=trace)
             association.abort()
-        finally:
-            association.close()
-            with self._lock:
-                self._connections.discard(transport)
+
+    def _forget(self, transport: socket.socket) -> None:
+        with self._lock:
+            self._connections.discard(transport)
 
     def _converse(self, association: Association, address: str, trace: str) -> None:
         request = door.await_request(association)
@@ -104,7 +129,7 @@ class DimseServer:
             door.reject(association, REJECT_LOCAL_LIMIT)
             return
         try:
-            door.accept(association, request, self.limits)
+            door.accept(session, request, self.limits)
             door.serve(session)
         finally:
             with self._lock:
@@ -137,23 +162,22 @@ class DimseServer:
             longest_instance=self.longest_instance,
         )
 
-    def _close(self, association: Association, ended: AssociationEnded) -> None:
-        if ended.orderly:
-            return
-        log.info("association ended", how=ended.how)
-        association.abort()
-
     def _end(self) -> None:
-        deadline = time.monotonic() + _GRACE
-        while time.monotonic() < deadline:
-            with self._lock:
-                if not self._connections:
-                    return
-            time.sleep(0.05)
+        """Let associations end; those that do not are cut, and have the time to clear up."""
+        if self._all_ended(_GRACE):
+            return
         with self._lock:
             left = list(self._connections)
         for transport in left:
-            try:
+            with suppress(OSError):  # closed meanwhile
                 transport.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                log.debug("connection was closed already", reason=str(error))
+        self._all_ended(_GRACE)
+
+    def _all_ended(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._lock:
+                if not self._connections:
+                    return True
+            time.sleep(_PAUSE)
+        return False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hilum.doors.dimse import commitment, procedure, query, retrieve, storage, verification
+from hilum.doors.dimse import commitment, extended, procedure, query, retrieve, storage, verification
 from hilum.doors.dimse.session import Session
 from hilum.wire.dicom.commitment import SOP_CLASS_UID as STORAGE_COMMITMENT
 from hilum.wire.dicom.dimse.messages import (
@@ -44,6 +44,13 @@ SUPPORTED: Mapping[str, Supported] = {
     },
 }
 """What an association may agree on. Storage is stored as received, in any transfer syntax."""
+
+EXTENDED: Mapping[str, bytes] = {
+    **dict.fromkeys(query.FIND_MODELS, extended.FIND),
+    **dict.fromkeys(retrieve.MOVE_MODELS, extended.RETRIEVE),
+    **dict.fromkeys(retrieve.GET_MODELS, extended.RETRIEVE),
+}
+"""What extended negotiation may agree on."""
 
 _BY_SOP_CLASS: Mapping[tuple[str, type], Serve] = {
     (VERIFICATION, CEchoRequest): verification.echo,

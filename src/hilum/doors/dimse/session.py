@@ -11,14 +11,13 @@ from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import HilumError, Invalid
 from hilum.core.routing.ports import Courier
+from hilum.doors.dimse.extended import NO_OPTIONS, Options
 from hilum.doors.dimse.failures import Service, comment_of, status_of
 from hilum.transport.dicom import Association
-from hilum.wire.dicom.data_sets import encoded
+from hilum.wire.dicom.data_sets import MOST_BYTES, encoded
 from hilum.wire.dicom.dimse.messages import Command, Request
 from hilum.wire.dicom.dimse.respond import respond
 from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
-
-_LONGEST_IDENTIFIER = 1 << 22
 
 OpenDestination = Callable[[Peer, str, int], Courier]
 """Gives the courier of a move destination: peer, AE title and message ID of who asked to move."""
@@ -39,7 +38,13 @@ class Session:
     longest_instance: int
     reports_under_way: dict[int, str] = field(default_factory=dict)
     """Storage commitment reports sent on this association: message ID to transaction UID."""
+    options: dict[str, Options] = field(default_factory=dict)
+    """What extended negotiation agreed on, by SOP class."""
     _fragments: Iterator[memoryview] | None = None
+
+    def options_of(self, context: AcceptedContext) -> Options:
+        """Return what was agreed on for the SOP class of a context."""
+        return self.options.get(context.abstract_syntax, NO_OPTIONS)
 
     def begin(self, command: Command) -> None:
         """Take up a message."""
@@ -49,13 +54,18 @@ class Session:
         """Yield the data set as it arrives."""
         return self._fragments or iter(())
 
+    def skip_data_set(self) -> None:
+        """Read what is left of the data set, so that the next message is found."""
+        for _ in self.fragments():
+            pass
+
     def data_set(self) -> bytes:
-        """Return the whole data set of a small message; raises Invalid when it is too long."""
+        """Return the whole data set of a message that is no object; raises Invalid when it is too long."""
         gathered = bytearray()
         for fragment in self.fragments():
             gathered += fragment
-            if len(gathered) > _LONGEST_IDENTIFIER:
-                raise Invalid(f"the data set of this message is longer than {_LONGEST_IDENTIFIER} octets")
+            if len(gathered) > MOST_BYTES:
+                raise Invalid(f"the data set of this message is longer than {MOST_BYTES} octets")
         return bytes(gathered)
 
     def respond(
@@ -66,13 +76,12 @@ class Session:
         data_set: Dataset | None = None,
         **fields: Any,  # noqa: ANN401  # the response's own fields, by keyword
     ) -> None:
-        """Answer. What is left of the request's data set is read first, so that the next message is found."""
-        for _ in self.fragments():
-            pass
+        """Answer, once the request is read to its end."""
+        self.skip_data_set()
         response = respond(request, status, has_data_set=data_set is not None, **fields)
         octets = encoded(data_set, context.transfer_syntax) if data_set is not None else None
         self.association.send(context.context_id, response, octets)
 
     def refuse(self, context: AcceptedContext, request: Request, service: Service, error: HilumError) -> None:
         """Answer with the status and comment of an error."""
-        self.respond(context, request, status_of(service, error), ErrorComment=comment_of(error))
+        self.respond(context, request, status_of(service, error), ErrorComment=comment_of(error.what))

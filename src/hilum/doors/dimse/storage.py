@@ -2,7 +2,7 @@
 
 from hilum.core.archive.model import Header, StoreOutcome
 from hilum.core.archive.ports import Spool
-from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid
+from hilum.core.kernel.errors import HilumError, Invalid
 from hilum.core.kernel.identifiers import uid
 from hilum.doors.dimse.failures import Service, comment_of
 from hilum.doors.dimse.session import Session
@@ -17,9 +17,13 @@ from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
 
 def store(session: Session, context: AcceptedContext, request: CStoreRequest) -> None:
     """Keep one instance and answer (PS3.4 B.2)."""
+    if request.AffectedSOPClassUID != context.abstract_syntax:
+        comment = "Affected SOP Class is not that of the presentation context"
+        session.respond(context, request, Status.SOP_CLASS_NOT_SUPPORTED, ErrorComment=comment)
+        return
     try:
         spool = session.hub.spool()
-    except Busy as error:
+    except HilumError as error:
         session.refuse(context, request, Service.STORAGE, error)
         return
     try:
@@ -32,8 +36,7 @@ def store(session: Session, context: AcceptedContext, request: CStoreRequest) ->
 
 def _store(session: Session, context: AcceptedContext, request: CStoreRequest, spool: Spool) -> None:
     meta = _receive(session, context, request, spool)
-    scanned = scan_header(spool, meta.data_set_offset, context.transfer_syntax)
-    header = indexed_header(scanned)
+    header = indexed_header(scan_header(spool, meta.data_set_offset, context.transfer_syntax))
     if not _names_the_same(header, request):
         comment = "SOP Class or Instance UID differs from the command"
         session.respond(context, request, Status.DOES_NOT_MATCH_SOP_CLASS, ErrorComment=comment)
@@ -41,7 +44,7 @@ def _store(session: Session, context: AcceptedContext, request: CStoreRequest, s
     check_complete(spool, meta)
     stored = session.hub.store(session.caller, spool, header)
     if stored.outcome is StoreOutcome.CONFLICT:
-        comment = comment_of(Conflict(stored.reason))
+        comment = comment_of(stored.reason)
         session.respond(context, request, Status.DUPLICATE_SOP_INSTANCE, ErrorComment=comment)
         return
     session.respond(context, request, Status.SUCCESS)

@@ -3,23 +3,20 @@
 import io
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
-
-import pydicom
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from hilum.core.archive.model import Retrieved
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.coercion import coerced
-from hilum.wire.dicom.data_sets import encoded
+from hilum.wire.dicom.implicit import implicit
 from hilum.wire.dicom.part10 import read_file_meta
+from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from hilum.wire.dicom.uncompressed import uncompressed
 from hilum.wire.dicom.upper_layer.fragmentation import Readable
 
-UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 """What every receiver takes one of, best first (PS3.5 10.1)."""
-
-_DECODING_FAILURES = (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError)
-"""What pydicom and its decoders raise on pixel data that they cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,10 @@ def outgoing_data_set(file: BinaryIO, retrieved: Retrieved, accepted: Container[
             "the receiver accepts no transfer syntax of this instance",
             next_step="let it accept Explicit or Implicit VR Little Endian for this SOP class",
         )
-    return OutgoingDataSet(target, io.BytesIO(_uncompressed(file, retrieved, target)))
+    chunks = _uncompressed(file, retrieved)
+    if target == IMPLICIT_VR_LITTLE_ENDIAN:
+        chunks = _begun(implicit(chunks))
+    return OutgoingDataSet(target, ChunkReader(chunks))
 
 
 def _as_stored(file: BinaryIO, retrieved: Retrieved) -> Readable:
@@ -58,20 +58,20 @@ def _as_stored(file: BinaryIO, retrieved: Retrieved) -> Readable:
     return ChunkReader(shown.chunks(data_set_only=True))
 
 
-def _uncompressed(file: BinaryIO, retrieved: Retrieved, target: str) -> bytes:
-    """Decode the pixels and write the data set anew (PS3.5 A.1, A.2)."""
-    whole: BinaryIO = file
+def _uncompressed(file: BinaryIO, retrieved: Retrieved) -> Iterator[bytes]:
+    """Return the data set in Explicit VR Little Endian, its pixels decoded frame by frame."""
+    shown = file
     if retrieved.patient is not None:
-        shown = coerced(file, retrieved.patient, retrieved.instance.source)
-        whole = io.BytesIO(b"".join(shown.chunks()))
-    whole.seek(0)
-    data_set = pydicom.dcmread(whole)
-    if data_set.file_meta.TransferSyntaxUID.is_compressed and "PixelData" in data_set:
-        try:
-            data_set.decompress()
-        except _DECODING_FAILURES as error:
-            raise Invalid("the pixel data cannot be decoded for this receiver") from error
-    return encoded(data_set, target)
+        person = coerced(file, retrieved.patient, retrieved.instance.source)
+        shown = io.BytesIO(b"".join(person.chunks())) if person.changed else file
+    chunks = uncompressed(shown)
+    first = next(chunks)
+    return chain([first[read_file_meta(first).data_set_offset :]], chunks)
+
+
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Take the first chunk at once, so that what cannot be written is Invalid before anything went out."""
+    return chain([next(chunks)], chunks)
 
 
 class ChunkReader(io.RawIOBase):
