@@ -44,6 +44,18 @@ def test_a_second_run_passes_over_what_was_taken(hilum: Any, images: Path) -> No
     assert (ended.json["earlier"], ended.json["stored"], ended.json["duplicate"]) == (2, 0, 0)
 
 
+def test_many_files_that_were_taken_are_all_passed_over(hilum: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(50):
+        shutil.copy(bundled("MR_small.dcm"), folder / f"{number}.dcm")
+    hilum("import", folder)
+
+    ended = hilum("import", folder, "--json")
+
+    assert ended.json["earlier"] == 50
+
+
 def test_reading_everything_again_changes_nothing(hilum: Any, images: Path) -> None:
     hilum("import", images)
 

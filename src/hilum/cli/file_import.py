@@ -120,15 +120,14 @@ class FileImport:
         with ThreadPoolExecutor(self.threads, thread_name_prefix="import") as pool:
             running: set[Future[Result]] = set()
             while True:
-                for known in islice(files, 2 * self.threads - len(running)):
-                    if isinstance(known, Result):
-                        yield known
-                    else:
-                        running.add(pool.submit(self._take, *known))
-                if not running:
+                fetched = list(islice(files, 2 * self.threads - len(running)))
+                if not fetched and not running:
                     return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from (known for known in fetched if isinstance(known, Result))
+                running |= {pool.submit(self._take, *known) for known in fetched if isinstance(known, tuple)}
+                if running:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
 
     def _with_journal(self, root: Path) -> Iterator[Result | tuple[Path, str, int]]:
         """Yield files to read, and results for those that an earlier import took and that are still kept."""

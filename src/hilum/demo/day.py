@@ -191,7 +191,7 @@ class Day:
     def _visible_in_fhir(self, person: Person, uid: str, many: int) -> None:
         identifier = f"urn:dicom:uid|urn:oid:{uid}"
         found = self.views.resources("ImagingStudy", identifier=identifier)
-        self.stage.sent("web", "HILUM", f"GET /fhir/ImagingStudy?identifier={identifier[:34]}...")
+        self.stage.sent("web", "HILUM", f"GET /fhir/ImagingStudy?identifier={identifier}")
         subject = self.views.resource(found[0]["subject"]["reference"]) if found else {}
         values = [one.get("value") for one in subject.get("identifier", [])]
         self.stage.answered(

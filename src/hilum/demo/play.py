@@ -65,9 +65,14 @@ def _set(stage: Stage, scene: ExitStack, folder: Path, source: Path | None) -> t
     migrate(settings)
     hub, operator = build_hub(settings), local_operator(secrets.token_hex(8))
     _introduce(hub, operator, ehr.port, pacs.port)
+    stage.say(f"    EHR/RIS         HL7 over MLLP, listens on {_HOST}:{ehr.port}")
+    stage.say("    CT              CT01, calls only")
+    stage.say(f"    second PACS     PACS2@{_HOST}:{pacs.port}")
     server = Server(settings, folder / "server.log")
     scene.callback(server.stop)
-    stage.say(f"    the server is ready after {server.wait_until_ready():.1f} s")
+    stage.say(
+        f"    Hilum           {settings.dicom.ae_title}@{settings.dicom.bind}, ready after {server.wait_until_ready():.1f} s"
+    )
     ct.ask("meet", host=_HOST, port=settings.dicom.bind.port, ae_title=settings.dicom.ae_title)
     token = hub.create_token(operator, "demonstration", _SCOPES, timedelta(days=1))
     return (
