@@ -101,13 +101,13 @@ async def _nobody(request: Request, hub: Hub) -> Caller:
 
 
 def demand_own_page(request: Request) -> None:
-    """Refuse a change that another site's page sends (Fetch Metadata, Origin: RFC 6454 7)."""
+    """Refuse a change that another site's page sends (Fetch Metadata; where a browser lacks it, Origin: RFC 6454 7)."""
     if request.method in SAFE_METHODS:
         return
-    site = request.headers.get("sec-fetch-site", "none")
+    site = request.headers.get("sec-fetch-site", "")
     origin = request.headers.get("origin", "")
-    foreign = bool(origin) and origin.partition("://")[2] != place(request).host
-    if site not in ("none", "same-origin") or foreign:
+    own_origin = not origin or origin.partition("://")[2] == place(request).host
+    if site not in ("none", "same-origin") if site else not own_origin:
         raise Refused(
             "another site's page may not change anything here",
             next_step="open the console itself; behind a proxy, pass the Host field on",

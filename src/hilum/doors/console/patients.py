@@ -33,7 +33,7 @@ def patient(visit: Visit) -> Response:
     return visit.show(
         "patient.html",
         record=record,
-        root=root,
+        root_record=root,
         linked=linked,
         by_key={one.key: one for one in linked},
         studies=_studies(visit, root),

@@ -1,6 +1,8 @@
 """Peers: who is spoken to, and whether they answer."""
 
 import re
+import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData
@@ -17,6 +19,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
 """PS3.5 6.2 AE: 1 to 16 of the default repertoire without backslash; no space at its ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a peer said to a test, and after how many seconds."""
+
+    accepted: bool
+    receipt: Receipt
+    seconds: float
+
 
 DEFAULT_ROLE = {
     PeerKind.DICOM: "modality",
@@ -64,7 +76,7 @@ def remove(visit: Visit) -> Response:
 def test(visit: Visit) -> Response:
     """Speak to a peer that is kept, and show what it said."""
     peer = visit.hub.peer(visit.caller, visit.request.path_params["peer"])
-    return visit.show("tested.html", peer=peer, receipt=_tested(visit, peer), accepted=Verdict.ACCEPTED)
+    return visit.show("tested.html", peer=peer, tested=_tested(visit, peer))
 
 
 def read_form(form: FormData) -> Peer:
@@ -85,28 +97,27 @@ def read_form(form: FormData) -> Peer:
     )
 
 
-def _form(
-    visit: Visit, peer: Peer | None, receipt: Receipt | None, problem: Invalid | None = None
-) -> Response:
+def _form(visit: Visit, peer: Peer | None, tested: Tested | None, problem: Invalid | None = None) -> Response:
     return visit.show(
         "peer.html",
         status=400 if problem else 200,
         peer=peer,
         kept_name=visit.request.path_params.get("peer", ""),
         entered=visit.form,
-        receipt=receipt,
-        accepted=Verdict.ACCEPTED,
+        tested=tested,
         problem=problem,
         peer_kinds=list(PeerKind),
         roles=list(ROLES),
     )
 
 
-def _tested(visit: Visit, peer: Peer) -> Receipt:
+def _tested(visit: Visit, peer: Peer) -> Tested:
     """Speaking to any host:port is for those who may configure peers: it is not a port scanner for all."""
     if not visit.may(Permission.PEERS_WRITE):
         raise Refused("testing a peer needs 'peers.write'", next_step="ask an administrator")
-    return visit.site.test_peer(peer)
+    started = time.perf_counter()
+    receipt = visit.site.test_peer(peer)
+    return Tested(receipt.verdict is Verdict.ACCEPTED, receipt, round(time.perf_counter() - started, 2))
 
 
 def _is_kept(visit: Visit, name: str) -> bool:

@@ -17,15 +17,17 @@ function toggleMenu(button) {
   button.setAttribute("aria-expanded", String(rail.classList.toggle("open")));
 }
 
-/** Write moments in the browser's own time zone. */
+/** Write moments in the browser's own time zone, those of today without the day. */
 function localise(within) {
   const two = (value) => String(value).padStart(2, "0");
   for (const time of within.querySelectorAll("time[data-local]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.valueOf())) continue;
     const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
+    const today = at.toDateString() === new Date().toDateString();
     time.title = `${time.dateTime} (UTC)`;
-    time.textContent = `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+    time.textContent = today ? `${clock}:${two(at.getSeconds())}` : `${day} ${clock}`;
   }
 }
 

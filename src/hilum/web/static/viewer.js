@@ -221,7 +221,6 @@ async function start() {
   const wanted = study[first].instances.findIndex((one) => one.uid === asked.get("instance"));
   goToSeries(first);
   if (wanted > 0) go({ instance: wanted, frame: 1 });
-  stage.focus({ preventScroll: true });
 }
 
 document.addEventListener("keydown", onKey);
