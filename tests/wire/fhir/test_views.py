@@ -236,7 +236,7 @@ def test_a_survivor_lists_what_it_replaces_and_the_old_identifiers(valid: Check)
         ("old", "472"),
         ("secondary", "9"),
     ]
-    assert shown["identifier"][2]["system"] == "urn:oid:1.2.276.0.76"
+    assert shown["identifier"][2] == {"use": "secondary", "system": "urn:oid:1.2.276.0.76", "value": "9"}
 
 
 def test_an_unidentified_patient_has_no_identifier(valid: Check) -> None:

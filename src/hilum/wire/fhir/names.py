@@ -59,10 +59,10 @@ def issuer_of_system(system: str) -> str:
 
 
 def identifier(found: Identifier, type_code: str, use: str = "") -> Element:
-    """Return an Identifier with a type of HL7 table 0203."""
+    """Return an Identifier with a type of HL7 table 0203, if one is given."""
     return element(
         use=use,
-        type=identifier_type(type_code),
+        type=identifier_type(type_code) if type_code else None,
         system=system_of_issuer(found.issuer),
         value=values.line(found.value),
     )

@@ -57,12 +57,18 @@ def _told(name: str, text: str, **more: str) -> list[Element]:
 
 
 def _identifiers(found: LinkedPatient) -> list[Element]:
-    """Return the record's identifier, and on a survivor those that were retired into it."""
+    """Return the record's identifier, and on a survivor those that were retired into it.
+
+    A number of another issuer may be an insurance's or a state's: only those of the record's own are called MR.
+    """
     own = found.record.identifier
-    retired = [one.identifier for one in _retired(found)]
-    used = [(own, "official")]
-    used += [(one, "old" if one.issuer == own.issuer else "secondary") for one in retired]
-    return [names.identifier(one, "MR", use) for one, use in used if one.issuer != UNIDENTIFIED]
+    shown = [names.identifier(own, "MR", "official")] if own.issuer != UNIDENTIFIED else []
+    for one in (record.identifier for record in _retired(found)):
+        if one.issuer == own.issuer:
+            shown.append(names.identifier(one, "MR", "old"))
+        elif one.issuer != UNIDENTIFIED:
+            shown.append(names.identifier(one, "", "secondary"))
+    return shown
 
 
 def _links(found: LinkedPatient) -> list[Element]:
