@@ -410,3 +410,16 @@ def test_any_search_is_answered_or_refused(reader: Any, kind: str, pairs: list[t
     response = reader.ask(f"{kind}?{urlencode(pairs, errors='replace')}")
 
     assert response.status_code in (200, 400, 406), response.text
+
+
+def test_a_page_of_reports_is_short_however_long_it_is_asked(client: Any, hospital: Any) -> None:
+    hospital.patient("4711")
+    for number in range(52):
+        hospital.report("4711", f"{number}", observations=(), text="")
+
+    page = client.read("DiagnosticReport?_count=500")
+
+    links = {link["relation"]: link["url"] for link in page["link"]}
+    assert (page["total"], len(page["entry"])) == (52, 50)
+    rest = client.read(links["next"].removeprefix(f"{client.base_url}/fhir/"))
+    assert len(rest["entry"]) == 2

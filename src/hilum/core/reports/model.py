@@ -130,6 +130,8 @@ class ReportQuery:
     """`effective`: any of these ranges of TS text, inclusive; either end may be empty."""
     reported: tuple[tuple[str, str], ...] = ()
     """`issued`: any of these ranges of TS text, inclusive; either end may be empty."""
+    with_attachments: bool = True
+    """Whether reports come with what is attached to them: it may be large."""
     with_observations: bool = False
     """Only reports that hold at least one observation."""
     limit: int = 100

@@ -29,9 +29,12 @@ from hilum.wire.fhir.values import Resource
 MOST_INSTANCES = 20_000
 """Instances on one page of ImagingStudy."""
 
+MOST_REPORTS = 50
+"""Reports on one page of DiagnosticReport: each brings what is attached to it."""
+
 _NOTHING = "-"
 """An id that no record has: a search for what cannot match asks all the same, so that the caller's right is asked."""
-_MOST_REPORTS = 10_000
+_MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ def read_report_version(desk: Desk, public_id: str, version: int) -> Resource:
 def search_reports(desk: Desk, asked: Asked) -> Page:
     """Find DiagnosticReports."""
     query = asked.narrow(diagnostic_report.PARAMETERS, ReportQuery()) or ReportQuery(public_id=_NOTHING)
+    asked.count = min(asked.count, MOST_REPORTS)
     query = replace(query, limit=_limit(asked), offset=asked.place.offset)
     found, total = desk.hub.find_reports(desk.caller, query)
     return _page(asked, [diagnostic_report.diagnostic_report(one, desk.zone) for one in found], total)
@@ -200,8 +204,8 @@ def _meant(query: ObservationQuery, found: Sequence[FiledReport], start: Place) 
 
 
 def _count_observations(desk: Desk, query: ObservationQuery) -> int:
-    found, total = desk.hub.find_reports(desk.caller, replace(query.reports, limit=_MOST_REPORTS))
-    if total > _MOST_REPORTS:
+    found, total = desk.hub.find_reports(desk.caller, replace(query.reports, limit=_MOST_COUNTED))
+    if total > _MOST_COUNTED:
         raise NotSupported("there are too many to count", next_step="narrow the search, to one patient")
     return len(_meant(query, found, Place()))
 

@@ -112,16 +112,17 @@ class SqlReports:
             .limit(query.limit)
             .offset(query.offset)
         )
-        return self._filed(chosen)
+        return self._filed(chosen, attached=query.with_attachments)
 
     def count(self, query: ReportQuery) -> int:
         """Return how many `find` would give without limit."""
         counted = select(func.count()).select_from(reports).where(*_conditions(query))
         return int(self._opened.connection.execute(counted).scalar_one())
 
-    def _filed(self, statement: Select[Any]) -> list[FiledReport]:
+    def _filed(self, statement: Select[Any], *, attached: bool = True) -> list[FiledReport]:
         rows = self._opened.connection.execute(statement).all()
-        attachments = self._attachments([row[WIDTH + 1] for row in rows])
+        keys = [row[WIDTH + 1] for row in rows]
+        attachments = self._attachments(keys) if attached else {key: [] for key in keys}
         return [
             FiledReport(_report(row[WIDTH + 1 :], attachments), patient_record(row[:WIDTH]), row[WIDTH] or "")
             for row in rows

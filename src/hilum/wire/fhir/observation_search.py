@@ -16,7 +16,9 @@ _STATUS_SYSTEM = "http://hl7.org/fhir/observation-status"
 class ObservationQuery:
     """The reports to look in, and what of their observations is meant; an empty field means all."""
 
-    reports: ReportQuery = field(default_factory=lambda: ReportQuery(with_observations=True))
+    reports: ReportQuery = field(
+        default_factory=lambda: ReportQuery(with_observations=True, with_attachments=False)
+    )
     ids: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     codes: tuple[IdentifierMatch, ...] = ()
