@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from hilum.stores.sql import Database, migrate
+from hilum.stores.sql.schema import metadata
 
 POSTGRESQL = os.environ.get("HILUM_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 """A server on which databases may be made and dropped."""
@@ -76,14 +77,22 @@ def _named(database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def _postgresql_template() -> Iterator[str]:
-    name = f"hilum_template_{uuid.uuid4().hex}"
+def _postgresql_database() -> Iterator[str]:
+    name = f"hilum_test_{uuid.uuid4().hex}"
     _on_server(f"CREATE DATABASE {name}")
     try:
         migrate(_named(name))
         yield name
     finally:
         _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _empty(name: str) -> None:
+    """End what a test left connected, and delete every row: far quicker than a database of its own."""
+    _on_server(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    with psycopg.connect(_named(name)) as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(f"DELETE FROM {table.name}")  # type: ignore[call-overload]  # a name of ours
 
 
 @pytest.fixture
@@ -98,14 +107,10 @@ def empty_postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgresql_url(_postgresql_template: str) -> Iterator[str]:
-    """Address of a fresh, migrated PostgreSQL database."""
-    name = f"hilum_test_{uuid.uuid4().hex}"
-    _on_server(f"CREATE DATABASE {name} TEMPLATE {_postgresql_template}")
-    try:
-        yield _named(name)
-    finally:
-        _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+def postgresql_url(_postgresql_database: str) -> Iterator[str]:
+    """Address of a migrated PostgreSQL database without rows."""
+    yield _named(_postgresql_database)
+    _empty(_postgresql_database)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])

@@ -76,14 +76,15 @@ def _config() -> Config:
     return config
 
 
-def test_a_database_of_a_newer_hilum_is_refused(database_url: str) -> None:
-    engine = engine_of(database_url)
+def test_a_database_of_a_newer_hilum_is_refused(empty_url: str) -> None:
+    migrate(empty_url)
+    engine = engine_of(empty_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
 
     with pytest.raises(Conflict, match="9999"):
-        migrate(database_url)
+        migrate(empty_url)
 
 
 def test_many_processes_may_start_on_an_empty_database_at_once(empty_url: str) -> None:

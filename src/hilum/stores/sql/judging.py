@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid
 
@@ -38,7 +38,7 @@ def judge(error: SQLAlchemyError | UnicodeError | OverflowError) -> Judgement:
         return Judgement(_unstorable("a text or number is outside what the database can hold"))
     said = _said(error)
     state = _state(error)
-    if state.startswith(("22", "54")):
+    if isinstance(error, DataError) or state.startswith(("22", "54")):
         return Judgement(_unstorable(said))
     if isinstance(error, IntegrityError):
         return Judgement(_contradiction(said), lost_race=state in _LOST_RACES)

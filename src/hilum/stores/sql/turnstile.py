@@ -23,8 +23,9 @@ class Turnstile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the lock file; POSIX locks belong to the process, so a forked child opens its own."""
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Open nothing yet; POSIX locks belong to the process, so a forked child makes its own turnstile."""
+        self._path = path
+        self._file: int | None = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -42,12 +43,14 @@ class Turnstile:
 
     def close(self) -> None:
         """Close the lock file."""
-        os.close(self._file)
+        opened, self._file = self._file, None
+        if opened is not None:
+            os.close(opened)
 
     def _take(self, place: int, deadline: float) -> None:
         while True:
             try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+                fcntl.lockf(self._opened(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise Busy(
@@ -59,4 +62,9 @@ class Turnstile:
                 return
 
     def _leave(self, place: int) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+        fcntl.lockf(self._opened(), fcntl.LOCK_UN, 1, place)
+
+    def _opened(self) -> int:
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._file
