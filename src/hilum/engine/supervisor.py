@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -85,6 +86,7 @@ class Supervisor:
         child = os.fork()
         if child == 0:
             os.close(alive_write)
+            _name_process(name)
             _run_role(self.roles[name], alive_read, lambda: os.write(ready_write, b"."))
         self.children[child] = (name, time.monotonic())
 
@@ -123,6 +125,13 @@ def _run_role(role: Role, alive_read: int, ready: Callable[[], object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _name_process(role: str) -> None:
+    """Let `ps` and `top` tell the roles apart, where the kernel lets a process name itself."""
+    comm = Path("/proc/self/comm")
+    if comm.exists():
+        comm.write_text(f"hilum-{role}", encoding="ascii")
 
 
 def _leave_with_parent(alive_read: int) -> None:
