@@ -28,9 +28,10 @@ from hilum.couriers import mllp as mllp_courier
 from hilum.couriers.dicomweb import DicomWebCourier
 from hilum.couriers.dimse import DimseCourier
 from hilum.couriers.mllp import MllpCourier
-from hilum.doors._http.app import http_app, server_config
+from hilum.doors._http.app import Serving, http_app, server_config
 from hilum.doors.api.routes import api_door
 from hilum.doors.console.routes import console_door
+from hilum.doors.console.site import Listening
 from hilum.doors.dicomweb import dicomweb_doors
 from hilum.doors.dimse.server import DimseServer
 from hilum.doors.fhir import fhir_door
@@ -219,9 +220,16 @@ def _run_web(
         *dicomweb_doors(hub, most_answers=settings.limits.answers, longest_instance=settings.limits.instance),
         fhir_door(hub),
         api_door(hub),
-        console_door(hub, lambda peer: test_peer(settings, peer)),
+        console_door(hub, lambda peer: test_peer(settings, peer), _listening(settings)),
     ]
-    config = server_config(http_app(hub, doors), settings.http.bind.host, settings.http.bind.port)
+    http = settings.http
+    serving = Serving(
+        public_url=http.public_url,
+        maximum_body=http.maximum_body,
+        maximum_connections=http.maximum_connections,
+        idle=http.idle,
+    )
+    config = server_config(http_app(hub, doors, serving), http.bind.host, http.bind.port, serving)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([_required(listener)],), name="uvicorn")
     thread.start()
@@ -229,6 +237,11 @@ def _run_web(
     stop.wait()
     server.should_exit = True
     thread.join()
+
+
+def _listening(settings: Settings) -> Listening:
+    """Return what an empty page of the console tells a newcomer to send to."""
+    return Listening(str(settings.dicom.bind), settings.dicom.ae_title, str(settings.hl7.bind))
 
 
 def _run_engine(

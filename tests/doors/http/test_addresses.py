@@ -3,7 +3,7 @@
 import pytest
 
 from hilum.core.kernel.errors import Invalid
-from hilum.doors._http.addresses import Proxies, host_name, place_of
+from hilum.doors._http.addresses import Places, Proxies, host_name, place_of, public_place
 
 FORWARDED = {
     "host": "10.0.0.9:8080",
@@ -94,3 +94,20 @@ def test_a_client_on_this_machine_that_leaves_the_port_out_of_host_can_follow_ou
     place = place_of(scope, {"host": host}, Proxies.of([]))
 
     assert place.base_url == expected
+
+
+def test_a_public_url_stands_before_what_requests_say() -> None:
+    places = Places(Proxies.of([]), public_place("https://pacs.example.org/hilum/"))
+
+    place = places.of(_scope("127.0.0.1"), {"host": "10.0.0.9:8080", "x-forwarded-for": "203.0.113.7"})
+
+    assert place.base_url == "https://pacs.example.org/hilum"
+    assert place.address == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    "url", ["pacs.example.org", "ftp://host", "https://host/?x=1", "https://a b/", "https://h/a//b"]
+)
+def test_a_public_url_that_is_none_is_invalid(url: str) -> None:
+    with pytest.raises(Invalid):
+        public_place(url)

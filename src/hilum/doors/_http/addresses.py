@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from hilum.core.kernel.errors import Invalid
 
@@ -50,6 +51,32 @@ class Place:
     def base_url(self) -> str:
         """Return the public base URL, without a slash at its end."""
         return f"{self.scheme}://{self.host}{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Tells where requests come from, and by which URL: the public one, if that is known beforehand."""
+
+    proxies: Proxies
+    public: Place | None = None
+
+    def of(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> Place:
+        """Return the place of a request; raises Invalid."""
+        found = place_of(scope, headers, self.proxies)
+        return replace(self.public, address=found.address) if self.public else found
+
+
+def public_place(url: str) -> Place | None:
+    """Read a public URL, `https://host/prefix`; raises Invalid."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    prefix = parts.path.rstrip("/")
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc) or parts.query:
+        raise Invalid("the public URL is not http(s)://host/prefix", next_step="mend http.public_url")
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise Invalid("the path of the public URL is not a prefix", next_step="mend http.public_url")
+    return Place("", parts.scheme, parts.netloc, prefix)
 
 
 def is_loopback(address: str) -> bool:

@@ -14,14 +14,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import HilumError
-from hilum.doors._http.addresses import Proxies
+from hilum.doors._http.addresses import Places, Proxies, public_place
 from hilum.doors._http.frame import DoorFrame, Frame
 from hilum.doors._http.health import health_routes
 from hilum.doors._http.limits import BodyLimit
 from hilum.doors._http.metrics import Metrics
 from hilum.doors._http.problems import NotBuilt, Say, failure_of, problem
 
-SMALL_BODY = 4 * 1024 * 1024
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How the doors are served, whichever they are."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and CIDR ranges whose X-Forwarded-* fields are believed, beside this machine."""
+    public_url: str = ""
+    """The address under which everybody reaches Hilum, when it is not the one that requests name."""
+    maximum_body: int = 16 * 2**20
+    """Octets of a request body, where a door says nothing else."""
+    maximum_connections: int = 1000
+    idle: float = 75.0
+    """Seconds after which a kept-alive connection is closed."""
+
+
+AS_BY_DEFAULT = Serving()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +49,23 @@ class Door:
     """Where it is mounted; `""` for the console, which comes last."""
     routes: Sequence[BaseRoute]
     say: Say = problem
-    largest_body: int = SMALL_BODY
+    largest_body: int | None = None
 
 
-def http_app(hub: Hub, doors: Sequence[Door], trusted_proxies: Sequence[str] = ()) -> Starlette:
+def http_app(hub: Hub, doors: Sequence[Door], serving: Serving = AS_BY_DEFAULT) -> Starlette:
     """Join the doors, health and figures, and the paths of the contract that are not built yet."""
     metrics = Metrics(hub)
-    proxies = Proxies.of(trusted_proxies)
-    mounts = [route for door in sorted(doors, key=lambda door: -len(door.path)) for route in _mounted(door)]
+    places = Places(Proxies.of(serving.trusted_proxies), public_place(serving.public_url))
+    by_length = sorted(doors, key=lambda door: -len(door.path))
+    mounts = [route for door in by_length for route in _mounted(door, serving.maximum_body)]
     return Starlette(
         routes=[*health_routes(hub, metrics), *_not_built("/oauth"), *_not_built("/portal"), *mounts],
-        middleware=[Middleware(Frame, proxies, metrics)],
+        middleware=[Middleware(Frame, places, metrics)],
         exception_handlers={HilumError: _worded, HTTPException: _worded},
     )
 
 
-def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+def server_config(app: ASGIApp, host: str, port: int, serving: Serving = AS_BY_DEFAULT) -> uvicorn.Config:
     """Return how uvicorn serves: our frame logs, believes proxies and names the server, so uvicorn does not."""
     return uvicorn.Config(
         app,
@@ -59,15 +76,16 @@ def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         server_header=False,
         date_header=True,
         log_config=None,
-        timeout_keep_alive=30,
+        timeout_keep_alive=max(int(serving.idle), 1),
+        limit_concurrency=serving.maximum_connections,
         timeout_graceful_shutdown=10,
         lifespan="off",
     )
 
 
-def _mounted(door: Door) -> list[BaseRoute]:
+def _mounted(door: Door, maximum_body: int) -> list[BaseRoute]:
     router = Router(list(door.routes), redirect_slashes=False)
-    app = DoorFrame(BodyLimit(router, door.largest_body), door.name, door.say)
+    app = DoorFrame(BodyLimit(router, door.largest_body or maximum_body), door.name, door.say)
     mount = Mount(door.path, app=app)
     return [Route(door.path, _WithoutSlash(app, door.path)), mount] if door.path else [mount]
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.core.kernel.errors import HilumError
-from hilum.doors._http.addresses import Place, Proxies, place_of
+from hilum.doors._http.addresses import Place, Places
 from hilum.doors._http.metrics import Metrics
 from hilum.doors._http.problems import Say, failure_of, problem
 from hilum.doors._http.traces import trace_of
@@ -44,9 +44,9 @@ class _Sent:
 class Frame:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, proxies: Proxies, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, places: Places, metrics: Metrics) -> None:
         self.app = app
-        self.proxies = proxies
+        self.places = places
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +62,7 @@ class Frame:
         outgoing = _dressed(send, sent, trace)
 
         async def inside() -> None:
-            state["place"] = place_of(scope, headers, self.proxies)
+            state["place"] = self.places.of(scope, headers)
             _put_prefix(scope, state["place"].prefix)
             await self.app(scope, receive, outgoing)
 
