@@ -14,13 +14,15 @@ from starlette.routing import Route
 from hilum.core.exchange.model import InboundMessage
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
-from hilum.core.kernel.errors import Invalid
+from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.core.routing.model import DeliveryQuery, DeliveryState
 from hilum.doors._http.app import Door
 from hilum.doors._http.endpoints import answered, streamed
 
 _MOST_ROWS = 1000
 _MOST_REPLAYED = 10_000
+_HIGHEST_KEY = 2**63 - 1
+"""What a database can hold as a key."""
 
 
 def api_door(hub: Hub) -> Door:
@@ -68,7 +70,10 @@ class _Api:
 
     def delivery(self, request: Request, caller: Caller) -> Response:
         """Return one delivery with its attempts."""
-        delivery, attempts = self._hub.delivery(caller, request.path_params["key"])
+        key: int = request.path_params["key"]
+        if key > _HIGHEST_KEY:
+            raise NotFound(f"no delivery has the number {key}", next_step="GET /api/deliveries")
+        delivery, attempts = self._hub.delivery(caller, key)
         return _answer({**asdict(delivery), "history": [asdict(attempt) for attempt in attempts]})
 
     async def replay(self, request: Request, caller: Caller) -> Response:
@@ -139,8 +144,12 @@ def _limit(request: Request) -> int:
 def _keys(body: bytes) -> list[int]:
     try:
         keys = json.loads(body)["keys"]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise Invalid('the body must be {"keys": [1, 2]}') from error
-    if not isinstance(keys, list) or len(keys) > _MOST_REPLAYED or not all(type(key) is int for key in keys):
+    if not isinstance(keys, list) or len(keys) > _MOST_REPLAYED or not all(map(_is_key, keys)):
         raise Invalid(f"`keys` is a list of at most {_MOST_REPLAYED} numbers")
     return keys
+
+
+def _is_key(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _HIGHEST_KEY
