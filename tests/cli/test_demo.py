@@ -1,9 +1,13 @@
 """The day of a hospital, as `make run` plays it."""
 
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from pydicom.data import get_testdata_file
 
@@ -48,3 +52,27 @@ def test_a_folder_without_images_is_a_usage_error_before_anything_starts(tmp_pat
     assert ended.returncode == 2
     assert "there is no DICOM image below" in ended.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.timeout(120)
+def test_it_stays_up_until_it_is_told_to_stop_and_takes_its_processes_along(tmp_path: Path) -> None:
+    command = [*PLAY[:-1], "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        words = ""
+        for line in demo.stdout:
+            words += line
+            if "It stays up" in line:
+                break
+        started = psutil.Process(demo.pid).children(recursive=True)
+        (link,) = re.findall(r"http://\S+/welcome/\S+", words)
+        signed_in = httpx.get(link)
+
+        demo.send_signal(signal.SIGINT)
+        _, complaints = demo.communicate(timeout=60)
+
+    assert signed_in.status_code == 303
+    assert demo.returncode == 0
+    assert "Traceback" not in complaints
+    assert len(started) >= 4
+    assert not any(process.is_running() for process in started)

@@ -18,7 +18,10 @@ class Actor:
     def __init__(self, name: str, module: str, *arguments: str) -> None:
         self.name = name
         command = [sys.executable, "-m", f"hilum.demo.{module}", *arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+        # In a session of its own: Ctrl-C ends the play, and the play ends its peers.
+        self._process = subprocess.Popen(  # noqa: S603  # our own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.port = int(self._read().get("port", 0))
 
     def ask(self, deed: str, **arguments: object) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Server:
         binds = (text for name, bind in settings.binds.items() for text in (f"--{name}", str(bind)))
         command = [sys.executable, "-m", "hilum", "serve", "--data", str(settings.data.folder), *binds]
         with log.open("ab") as file:
-            self._process = subprocess.Popen(command, stdout=file, stderr=file)  # noqa: S603  # our own command
+            self._process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)  # noqa: S603  # our own command
 
     @property
     def url(self) -> str:
