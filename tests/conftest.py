@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier, Literal
 
 from hilum.stores.sql import Database, migrate
 from hilum.stores.sql.schema import metadata
@@ -67,9 +69,9 @@ def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _on_server(statement: str) -> None:
+def _on_server(statement: LiteralString, database: str) -> None:
     with psycopg.connect(POSTGRESQL, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]  # names are ours, made here
+        connection.execute(SQL(statement).format(database=Identifier(database), name=Literal(database)))
 
 
 def _named(database: str) -> str:
@@ -79,31 +81,31 @@ def _named(database: str) -> str:
 @pytest.fixture(scope="session")
 def _postgresql_database() -> Iterator[str]:
     name = f"hilum_test_{uuid.uuid4().hex}"
-    _on_server(f"CREATE DATABASE {name}")
+    _on_server("CREATE DATABASE {database}", name)
     try:
         migrate(_named(name))
         yield name
     finally:
-        _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+        _on_server("DROP DATABASE {database} WITH (FORCE)", name)
 
 
 def _empty(name: str) -> None:
     """End what a test left connected, and delete every row: far quicker than a database of its own."""
-    _on_server(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    _on_server("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {name}", name)
     with psycopg.connect(_named(name)) as connection:
         for table in reversed(metadata.sorted_tables):
-            connection.execute(f"DELETE FROM {table.name}")  # type: ignore[call-overload]  # a name of ours
+            connection.execute(SQL("DELETE FROM {table}").format(table=Identifier(table.name)))
 
 
 @pytest.fixture
 def empty_postgresql_url() -> Iterator[str]:
     """Address of a PostgreSQL database without tables."""
     name = f"hilum_test_{uuid.uuid4().hex}"
-    _on_server(f"CREATE DATABASE {name}")
+    _on_server("CREATE DATABASE {database}", name)
     try:
         yield _named(name)
     finally:
-        _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+        _on_server("DROP DATABASE {database} WITH (FORCE)", name)
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from hilum.core.archive.events import ConflictKept
 from hilum.core.audit.model import AuditEntry, Outcome
+from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.kernel.events import Recorded
 from hilum.core.patients.events import PatientsMerged
 from hilum.core.reports.events import ReportFiled
@@ -29,14 +32,12 @@ def test_events_wait_in_the_order_of_their_writing_until_they_are_settled(databa
 
 
 def test_an_event_of_a_broken_transaction_never_was(database: Database) -> None:
-    def broken(tx) -> None:  # noqa: ANN001
+    def broken(tx: ExchangeTransaction) -> None:
         tx.events.append(NEWS[0], "trace")
         raise LookupError
 
-    try:
+    with pytest.raises(LookupError):
         database.write(broken)
-    except LookupError:
-        pass
 
     assert waiting(database) == []
 

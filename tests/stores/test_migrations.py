@@ -44,7 +44,6 @@ def test_a_fresh_database_becomes_the_newest_revision(empty_url: str) -> None:
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:
     migrate(empty_url)
-    Database(empty_url).write(lambda tx: tx.events.waiting(1))
 
     migrate(empty_url)
 
