@@ -58,7 +58,7 @@ class Frame:
         headers = Headers(scope=scope)
         trace = trace_of(headers.get("traceparent", ""))
         state = scope.setdefault("state", {})
-        state.update(trace=trace, place=Place("", "http", "localhost"), say=problem, door="none")
+        state.update(trace=trace, place=Place("", "http", "localhost"), say=problem, door="front")
         outgoing = _dressed(send, sent, trace)
 
         async def inside() -> None:

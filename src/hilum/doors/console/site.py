@@ -19,11 +19,12 @@ from hilum.core.access.model import Peer
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller, Permission
 from hilum.core.kernel.errors import Invalid
+from hilum.core.patients.model import UNIDENTIFIED
 from hilum.core.routing.model import Receipt
 from hilum.doors._http.callers import SAFE_METHODS, Admission, admission_of, place
 from hilum.doors._http.endpoints import Endpoint
 from hilum.doors._http.problems import Failure
-from hilum.doors.console import kinds, words
+from hilum.doors.console import words
 
 TestPeer = Callable[[Peer], Receipt]
 """Speaks to a peer the way its courier does, and tells what the peer said."""
@@ -193,7 +194,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
-    environment.globals.update(version=__version__, kinds=kinds, query=_query)
+    environment.globals.update(version=__version__, query=_query, unidentified=UNIDENTIFIED)
     return environment
 
 

@@ -32,6 +32,8 @@ from hilum.doors.console.site import Visit
 
 PAGE = 50
 _TEXT_KEYS = {"patient_id": "patient_id", "name": "patient_name", "accession": "accession_number"}
+_MOST_CONFLICTS = 5000
+"""Open conflicts that are looked through for those of one study."""
 _MODALITIES = ("CR", "CT", "DX", "ES", "MG", "MR", "NM", "OT", "PT", "RF", "SC", "SR", "US", "XA")
 
 
@@ -159,7 +161,7 @@ def _reports(visit: Visit, content: StudyContent) -> list[FiledReport]:
 def _conflicts(visit: Visit, content: StudyContent) -> list[object]:
     if not visit.may(Permission.CONFLICTS_READ):
         return []
-    kept = visit.hub.conflicts(visit.caller, 500)
+    kept = visit.hub.conflicts(visit.caller, _MOST_CONFLICTS)
     return [one for one in kept if one.study_instance_uid == content.study.study_instance_uid]
 
 

@@ -10,6 +10,7 @@ from hilum.core.routing.model import DeliveryState, Verdict
 from hilum.wire.dicom.person_name import ComponentGroup, parse_person_name
 
 NOTHING = "—"
+NO_BREAK = "\u00a0"
 
 MARKS: Mapping[str, str] = {
     DeliveryState.WAITING: "waiting",
@@ -92,7 +93,8 @@ def size(octets: int) -> str:
     amount = float(octets)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if amount < 1000 or unit == "TB":
-            return f"{amount:.0f} {unit}" if amount >= 100 or unit == "B" else f"{amount:.1f} {unit}"
+            digits = 0 if amount >= 100 or unit == "B" else 1
+            return f"{amount:.{digits}f}{NO_BREAK}{unit}"
         amount /= 1000
     raise AssertionError
 
