@@ -23,6 +23,13 @@ def own(
         yield client
 
 
+@pytest.fixture(scope="module")
+def shared(site: str) -> Iterator[httpx.Client]:
+    """Ask a console whose record no test here changes."""
+    with httpx.Client(base_url=site) as client:
+        yield client
+
+
 def test_replaying_twice_is_replaying_once(own: httpx.Client) -> None:
     answers = [own.post("/deliveries/replay", data={"key": "1"}) for _ in range(2)]
 
@@ -77,7 +84,7 @@ def test_a_merge_is_taken_back_after_a_second_question(own: httpx.Client, fresh_
     ],
 )
 def test_a_peer_that_cannot_be_is_refused_by_name_of_the_field(
-    changes: dict[str, str], said: str, own: httpx.Client
+    changes: dict[str, str], said: str, shared: httpx.Client
 ) -> None:
     form = {
         "name": "NEW",
@@ -88,18 +95,18 @@ def test_a_peer_that_cannot_be_is_refused_by_name_of_the_field(
         "do": "save",
     }
 
-    answer = own.post("/peers/new", data=form | changes)
+    answer = shared.post("/peers/new", data=form | changes)
 
     assert answer.status_code == 400
     assert said in answer.text
 
 
-def test_what_came_in_is_never_markup(own: httpx.Client) -> None:
+def test_what_came_in_is_never_markup(shared: httpx.Client) -> None:
     form = {"name": "<script>alert(1)</script>", "kind": "dicom"}
 
     pages = [
-        own.post("/peers/new", data=form).text,
-        own.get("/studies", params={"name": '"><img src=x>'}).text,
+        shared.post("/peers/new", data=form).text,
+        shared.get("/studies", params={"name": '"><img src=x>'}).text,
     ]
 
     assert all("<script>alert" not in page and "<img src=x" not in page for page in pages)
@@ -131,8 +138,8 @@ def test_what_came_in_is_never_markup(own: httpx.Client) -> None:
         ("/static/%2e%2e/templates/error.html", 404),
     ],
 )
-def test_what_cannot_be_asked_for_is_answered_in_words(path: str, status: int, own: httpx.Client) -> None:
-    answer = own.get(path)
+def test_what_cannot_be_asked_for_is_answered_in_words(path: str, status: int, shared: httpx.Client) -> None:
+    answer = shared.get(path)
 
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import HilumError
 from hilum.doors._http.addresses import Places, Proxies, public_place
+from hilum.doors._http.bounded import BoundedHttpProtocol
 from hilum.doors._http.frame import DoorFrame, Frame
 from hilum.doors._http.health import health_routes
 from hilum.doors._http.limits import BodyLimit
@@ -71,6 +72,8 @@ def server_config(app: ASGIApp, host: str, port: int, serving: Serving = AS_BY_D
         app,
         host=host,
         port=port,
+        http=BoundedHttpProtocol,
+        ws="none",
         access_log=False,
         proxy_headers=False,
         server_header=False,
