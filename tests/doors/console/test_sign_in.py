@@ -208,3 +208,23 @@ def test_axe_finds_nothing_at_the_door(
     found = axe(page)
 
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_who_may_only_search_sees_only_that(
+    fresh_hospital: Any, served: Callable[[Any], str], joined: Any
+) -> None:
+    hub = fresh_hospital.hub
+    secret = hub.create_token(OPERATOR, "reader", ("archive.query",), None)
+    with httpx.Client(base_url=served(joined(hub)), headers={"Authorization": f"Bearer {secret}"}) as reader:
+        study = f"/studies/{fresh_hospital.ct_study}"
+        shown = [reader.get(path) for path in ("/", "/live", "/recent", "/studies", study, f"{study}/viewer")]
+        refused = [
+            reader.get(path)
+            for path in ("/peers", "/messages", "/deliveries/1", "/conflicts", "/audit", "/patients")
+        ]
+
+    assert [answer.status_code for answer in shown] == [200] * 6
+    assert [answer.status_code for answer in refused] == [403] * 6
+    assert 'href="/audit"' not in shown[0].text
+    assert "No cause of the abdominal pain found." not in shown[4].text
+    assert "Novak" in shown[4].text

@@ -16,6 +16,7 @@ from hilum.doors.console.site import Visit
 
 RECENT_MESSAGES = 8
 RECENT_STUDIES = 8
+_SPANS = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 _LOOKED_AT = 200
 """Messages, and changed studies, that the page looks through at most."""
 
@@ -124,9 +125,11 @@ def _rejected_tile(rejected: int, looked_at: int) -> Tile:
 
 
 def _recent_studies(visit: Visit) -> list[Found]:
-    """Return the studies that changed last, of the last week."""
-    since = datetime.now(UTC) - timedelta(days=7)
-    found = visit.hub.find(visit.caller, Query(Level.STUDY, {}, limit=_LOOKED_AT, updated_since=since))
+    """Return the studies that changed last, of the last week: those of the shortest span that has enough of them."""
+    now = datetime.now(UTC)
+    queries = [Query(Level.STUDY, {}, limit=_LOOKED_AT, updated_since=now - span) for span in _SPANS]
+    enough = (query for query in queries if visit.hub.count(visit.caller, query) >= RECENT_STUDIES)
+    found = visit.hub.find(visit.caller, next(enough, queries[-1]))
     changed = [(one.study.updated, one) for one in found if one.study is not None]
     changed.sort(key=lambda pair: pair[0], reverse=True)
     return [one for _, one in changed[:RECENT_STUDIES]]
