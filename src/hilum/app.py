@@ -150,9 +150,7 @@ def _announce(settings: Settings, listeners: dict[str, socket.socket], link: str
     for role, listener in sorted(listeners.items()):
         lines.append(f"  {role:<6} {_where(role, settings, listener)}")
     if link and "web" in listeners:
-        lines.append(
-            f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/welcome/{link}"
-        )
+        lines.append(f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/welcome/{link}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
