@@ -55,7 +55,9 @@ class PlainPasswords:
 class House:
     """A hub, and short words for what tests say to it."""
 
-    def __init__(self, url: str, folder: Path, default_issuer: str = "", *, open_to_all: bool = False) -> None:
+    def __init__(
+        self, url: str, folder: Path, default_issuer: str = "", *, open_to_all: bool = False
+    ) -> None:
         self.database = MovedClock(Database(url))
         self.objects = LocalObjects(folder)
         self.folder = folder
