@@ -1,0 +1,98 @@
+"""The engine: it sleeps when idle, stops at once, and shares destinations with others."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hilum.core.routing.model import Rule
+from hilum.core.routing.rules import INSTANCE_STORED
+from hilum.engine.engine import Engine
+from hilum.stores.sql import Database
+
+
+def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+class Running:
+    """An engine on a connection of its own."""
+
+    def __init__(self, gate: Any, owner: str, courier: Any) -> None:
+        self.database = Database(gate.url)
+        hub = gate.another_hub(self.database)
+        self.engine = Engine(hub, lambda _peer: courier, self.database.wait_for_change, owner, lambda: 0.0)
+        self.thread = threading.Thread(target=self.engine.run)
+        self.thread.start()
+
+    def end(self) -> None:
+        self.engine.stop.set()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        self.database.close()
+
+
+def test_a_stored_image_is_routed_and_delivered(gate: Any) -> None:
+    gate.hub.put_rules(gate.operator, [Rule("all", INSTANCE_STORED, ("pacs",))])
+    courier = gate.courier()
+    running = Running(gate, "a", courier)
+
+    planned = gate.plan(3)
+    delivered = until(lambda: gate.states() == ["sent"] * 3)
+    running.end()
+
+    assert delivered
+    assert courier.got == planned
+
+
+def test_an_idle_engine_hardly_writes(gate: Any) -> None:
+    works: list[int] = []
+    database = gate.database
+
+    class Counted:
+        def write(self, work: Any) -> Any:
+            works.append(1)
+            return database.write(work)
+
+        def read(self, work: Any) -> Any:
+            return database.read(work)
+
+    hub = gate.another_hub(Counted())
+    engine = Engine(hub, lambda _peer: gate.courier(), database.wait_for_change, "a", lambda: 0.0)
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    time.sleep(1.5)
+    engine.stop.set()
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert len(works) < 100
+
+
+def test_two_engines_never_share_a_destination(gate: Any) -> None:
+    first, second = gate.courier(), gate.courier()
+    both = [Running(gate, "a", first), Running(gate, "b", second)]
+
+    planned = gate.plan(8)
+    delivered = until(lambda: gate.states() == ["sent"] * 8)
+    for running in both:
+        running.end()
+
+    assert delivered
+    assert sorted(first.got + second.got) == planned
+
+
+def test_another_engine_takes_over_when_the_first_died(gate: Any) -> None:
+    gate.plan(1)
+    assert gate.hub.claim("pacs", "died") is not None
+    courier = gate.courier()
+    running = Running(gate, "b", courier)
+
+    delivered = until(lambda: gate.states() == ["sent"], seconds=15)
+    running.end()
+
+    assert delivered
