@@ -4,7 +4,7 @@ from hilum.core.archive.model import Header, StoreOutcome
 from hilum.core.archive.ports import Spool
 from hilum.core.kernel.errors import HilumError, Invalid
 from hilum.core.kernel.identifiers import uid
-from hilum.doors.dimse.failures import Service, comment_of
+from hilum.doors.dimse.failures import Service, comment_of, status_of
 from hilum.doors.dimse.session import Session
 from hilum.wire.dicom.archive_header import indexed_header
 from hilum.wire.dicom.attributes import check_complete
@@ -22,32 +22,33 @@ def store(session: Session, context: AcceptedContext, request: CStoreRequest) ->
         session.respond(context, request, Status.SOP_CLASS_NOT_SUPPORTED, ErrorComment=comment)
         return
     try:
-        spool = session.hub.spool()
+        status, comment = _spooled(session, context, request)
     except HilumError as error:
-        session.refuse(context, request, Service.STORAGE, error)
-        return
+        status, comment = status_of(Service.STORAGE, error), comment_of(error.what)
+    session.respond(context, request, status, ErrorComment=comment or None)
+
+
+def _spooled(session: Session, context: AcceptedContext, request: CStoreRequest) -> tuple[int, str]:
+    """Return status and comment; what was begun and not kept is gone before they are told."""
+    spool = session.hub.spool()
     try:
-        _store(session, context, request, spool)
-    except HilumError as error:
-        session.refuse(context, request, Service.STORAGE, error)
+        return _kept(session, context, request, spool)
     finally:
         spool.discard()
 
 
-def _store(session: Session, context: AcceptedContext, request: CStoreRequest, spool: Spool) -> None:
+def _kept(
+    session: Session, context: AcceptedContext, request: CStoreRequest, spool: Spool
+) -> tuple[int, str]:
     meta = _receive(session, context, request, spool)
     header = indexed_header(scan_header(spool, meta.data_set_offset, context.transfer_syntax))
     if not _names_the_same(header, request):
-        comment = "SOP Class or Instance UID differs from the command"
-        session.respond(context, request, Status.DOES_NOT_MATCH_SOP_CLASS, ErrorComment=comment)
-        return
+        return Status.DOES_NOT_MATCH_SOP_CLASS, "SOP Class or Instance UID differs from the command"
     check_complete(spool, meta)
     stored = session.hub.store(session.caller, spool, header)
     if stored.outcome is StoreOutcome.CONFLICT:
-        comment = comment_of(stored.reason)
-        session.respond(context, request, Status.DUPLICATE_SOP_INSTANCE, ErrorComment=comment)
-        return
-    session.respond(context, request, Status.SUCCESS)
+        return Status.DUPLICATE_SOP_INSTANCE, comment_of(stored.reason)
+    return Status.SUCCESS, ""
 
 
 def _receive(session: Session, context: AcceptedContext, request: CStoreRequest, spool: Spool) -> FileMeta:
