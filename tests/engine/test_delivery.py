@@ -1,7 +1,6 @@
 """The queue of one destination: in order, stopped by doubt, never by a surprise."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 from hilum.core.access.model import Peer
@@ -124,7 +123,7 @@ def test_a_parcel_that_is_gone_is_given_up(gate: Any) -> None:
     assert gate.states() == ["dead"]
 
 
-def test_a_worker_whose_lease_was_taken_settles_nothing(gate: Any, tmp_path: Path) -> None:
+def test_a_worker_whose_lease_was_taken_settles_nothing(gate: Any) -> None:
     gate.plan(2)
 
     class Overtaken(type(gate.courier())):  # type: ignore[misc]
