@@ -120,3 +120,13 @@ def test_a_supervisor_that_was_killed_takes_its_roles_along(start: Start, tmp_pa
     supervisor.wait(20)
 
     assert until(lambda: not any(lives(child) for child in children))
+
+
+def test_sigterm_before_it_is_ready_ends_it_too(start: Start, tmp_path: Path) -> None:
+    supervisor = start("steady", "mortal")
+    assert until((tmp_path / "steady").exists)
+
+    supervisor.send_signal(signal.SIGTERM)
+
+    assert supervisor.wait(8) in {0, 1}
+    assert not any(lives(child) for child in processes(tmp_path / "steady"))

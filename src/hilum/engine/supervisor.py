@@ -22,6 +22,8 @@ log = structlog.get_logger()
 Role = Callable[[threading.Event, Callable[[], None]], None]
 """Runs until the event is set; calls the second argument once it is ready."""
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
 GRACE = 10.0
 """Seconds that a role may take to end before it is killed."""
 SHORTEST_LIFE = 1.0
@@ -83,11 +85,14 @@ class Supervisor:
         return ended
 
     def _start(self, name: str, alive_read: int, alive_write: int, ready_write: int) -> None:
+        # Held back until the child has handlers of its own: the parent's would swallow what ends it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         child = os.fork()
         if child == 0:
             os.close(alive_write)
             _name_process(name)
             _run_role(self.roles[name], alive_read, lambda: os.write(ready_write, b"."))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         self.children[child] = (name, time.monotonic())
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -114,6 +119,7 @@ def _run_role(role: Role, alive_read: int, ready: Callable[[], object]) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     threading.Thread(target=_leave_with_parent, args=(alive_read,), daemon=True).start()
     code = 1
     try:
