@@ -2,9 +2,11 @@ from io import BytesIO
 
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from hilum.core.kernel.errors import Invalid
+from hilum.wire.dicom.header import read_header
 from hilum.wire.dicom.part10 import file_meta_bytes, read_file_meta
 
 from .conftest import Bundled, Encode
@@ -93,3 +95,16 @@ def test_a_file_that_names_no_transfer_syntax_is_read_by_what_its_data_set_shows
     meta = read_file_meta(bytes(128) + b"DICM" + meta_group + whole[start:])
 
     assert meta.transfer_syntax_uid == "1.2.840.10008.1.2"
+
+
+def test_a_meta_group_without_preamble_and_length_is_read(instance: Dataset) -> None:
+    instance.file_meta = FileMetaDataset()
+    instance.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    written = BytesIO()
+    instance.save_as(written)
+
+    meta = read_file_meta(written.getvalue())
+
+    assert meta.transfer_syntax_uid == ExplicitVRLittleEndian
+    assert not meta.has_preamble
+    assert read_header(written.getvalue()).sop_instance_uid == "1.2.3.4"

@@ -74,7 +74,8 @@ def read_file_meta(file: bytes | BinaryIO | Source) -> FileMeta:
         raise Invalid("the file is empty")
     if beginning[128:] == b"DICM":
         return _read_group_2(source, 132, has_preamble=True)
-    if beginning.startswith(_GROUP_LENGTH_HEAD):
+    if beginning.startswith(b"\x02\x00") and beginning[4:6] in {b"UL", b"OB", b"UI"}:
+        # No preamble, perhaps no group length: pydicom writes so unless it is told to write files.
         return _read_group_2(source, 0, has_preamble=False)
     uid = _standalone_transfer_syntax(source, beginning)
     if uid is None:
