@@ -44,19 +44,19 @@ class Server:
         """Where the HTTP doors are."""
         return f"http://127.0.0.1:{self.http}"
 
-    def start(self) -> Self:
-        """Start, and return once `/health/ready` says so; raises with the end of the log when it does not."""
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start, without waiting for anything."""
         binds = {"--http": self.http, "--dicom": self.dicom, "--hl7": self.hl7}
         where = [part for name, port in binds.items() for part in (name, f"127.0.0.1:{port}")]
         command = [*_HILUM, "serve", *self._place(), *where, *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        eventually(
-            self.is_ready,
-            "the server is not ready",
-            lambda: self._running.poll() is None,
-            tell=self.last_words,
-        )
+        return self.process
+
+    def start(self) -> Self:
+        """Start, and return once `/health/ready` says so; raises with the end of the log when it does not."""
+        process = self.launch()
+        eventually(self.is_ready, "the server is not ready", lambda: process.poll() is None, self.last_words)
         return self
 
     def is_ready(self) -> bool:
