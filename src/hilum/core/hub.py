@@ -32,7 +32,7 @@ from hilum.core.exchange import usecases as exchange
 from hilum.core.exchange.model import Applied, Command, Envelope, InboundMessage
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.kernel.caller import Caller, Permission
-from hilum.core.kernel.errors import Refused
+from hilum.core.kernel.errors import Busy, Refused
 from hilum.core.kernel.transaction import Transactor
 from hilum.core.orders import usecases as orders
 from hilum.core.orders.model import (
@@ -95,23 +95,25 @@ class Hub:
     def admit_association(self, ae_title: str, address: str, trace: str) -> Caller:
         """Admit a DICOM association by calling AE title and address; raises Refused."""
         try:
-            caller = self._database.write(lambda tx: access.admit_association(tx, ae_title, address, trace))
+            caller = self._database.read(lambda tx: access.admit_association(tx, ae_title, address, trace))
         except Refused:
             if not self.open_to_all:
                 self._note_refusal(None, "association", address, trace)
                 raise
             caller = policy.open_caller(address, trace, ae_title)
+        self._note_heard(caller)
         return caller
 
     def admit_address(self, kind: PeerKind, address: str, trace: str) -> Caller:
         """Admit a connection by its address (MLLP); raises Refused."""
         try:
-            caller = self._database.write(lambda tx: access.admit_address(tx, kind, address, trace))
+            caller = self._database.read(lambda tx: access.admit_address(tx, kind, address, trace))
         except Refused:
             if not self.open_to_all:
                 self._note_refusal(None, "connection", address, trace)
                 raise
             caller = policy.open_caller(address, trace)
+        self._note_heard(caller)
         return caller
 
     def admit_token(self, secret: str, address: str, trace: str) -> Caller:
@@ -492,6 +494,13 @@ class Hub:
     def _with_issuer(self, caller: Caller) -> Caller:
         """Whoever brings patient identifiers without issuer, by any door, means the house's own."""
         return replace(caller, default_issuer=caller.default_issuer or self._default_issuer)
+
+    def _note_heard(self, caller: Caller) -> None:
+        """Note that a peer was heard; when there is no room for the note, that is no reason to refuse the peer."""
+        try:
+            self._database.write(lambda tx: access.note_heard(tx, caller))
+        except Busy:
+            return
 
     def _note_refusal(self, caller: Caller | None, what: str, address: str, trace: str) -> None:
         self._database.write(lambda tx: access.note_refusal(tx, caller, what, address, trace))

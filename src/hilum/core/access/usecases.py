@@ -14,6 +14,7 @@ from hilum.core.kernel.errors import Invalid, NotFound, Refused
 
 LINK_LIFETIME = timedelta(hours=1)
 SESSION_LIFETIME = timedelta(hours=12)
+HEARD_PERIOD = timedelta(minutes=1)
 SHORTEST_PASSWORD = 12
 
 
@@ -26,7 +27,6 @@ def admit_association(tx: AccessTransaction, ae_title: str, address: str, trace:
     """Return the caller behind a calling AE title and its address (PS3.15 node authentication); raises Refused."""
     for peer in tx.access.peers_by_ae_title(ae_title):
         if not peer.check_host or peer.host == address:
-            tx.access.seen(peer.name, tx.now)
             return _peer_caller(peer, address, trace)
     raise Refused(
         "the calling AE title is not known from this address",
@@ -38,12 +38,18 @@ def admit_address(tx: AccessTransaction, kind: PeerKind, address: str, trace: st
     """Return the caller behind a connection that carries no name but its address (MLLP); raises Refused."""
     for peer in tx.access.peers():
         if peer.kind is kind and peer.host == address:
-            tx.access.seen(peer.name, tx.now)
             return _peer_caller(peer, address, trace)
     raise Refused(
         "no peer of this kind is known at this address",
         next_step=f"add it: hilum peers add NAME --{kind} HOST:PORT",
     )
+
+
+def note_heard(tx: AccessTransaction, caller: Caller) -> None:
+    """Note when a peer was last heard, once a minute at most."""
+    known = tx.access.peer(caller.name) if caller.kind is CallerKind.PEER else None
+    if known is not None and (known.last_seen is None or known.last_seen < tx.now - HEARD_PERIOD):
+        tx.access.seen(known.name, tx.now)
 
 
 def note_refusal(tx: AccessTransaction, caller: Caller | None, what: str, address: str, trace: str) -> None:
