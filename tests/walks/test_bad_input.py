@@ -31,6 +31,12 @@ _HEADER = b"MSH|^~\\&|RIS|STMARY|HILUM|RAD|20261124100000||ADT^A04^ADT_A01|BAD1|
 _PID = b"PID|1||77^^^STMARY^MR||Bad^Boy||19700131|M"
 
 
+@pytest.fixture
+def record_url() -> str:
+    """The embedded database: what a parser says does not depend on where the record is kept."""
+    return ""
+
+
 @contextmanager
 def others_go_on(hospital: Hospital) -> Iterator[None]:
     """An EHR and a CT were there before, work during it, and work after it, each on the connection it had."""
