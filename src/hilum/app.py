@@ -40,6 +40,7 @@ from hilum.engine.delivery import no_courier
 from hilum.engine.engine import Engine
 from hilum.engine.supervisor import Role, Supervisor
 from hilum.settings import Address, Settings
+from hilum.settings.zone import MachineZone
 from hilum.stores import sql
 from hilum.stores.objects import objects_from_url
 from hilum.stores.passwords import Argon2Passwords
@@ -216,7 +217,7 @@ def _run_web(
     hub = build_hub(settings)
     doors = [
         *dicomweb_doors(hub, most_answers=settings.limits.answers, longest_instance=settings.limits.instance),
-        fhir_door(hub),
+        fhir_door(hub, MachineZone()),
         api_door(hub),
         console_door(hub, lambda peer: test_peer(settings, peer), _listening(settings)),
     ]

@@ -260,7 +260,7 @@ class Hub:
 
     def worklist(self, caller: Caller, query: WorklistQuery) -> list[WorklistItem]:
         """Return the scheduled steps that match."""
-        return self._write(caller, lambda tx: orders.worklist(tx, caller, query))
+        return self._read(caller, lambda tx: orders.worklist(tx, caller, query))
 
     def start_procedure(self, caller: Caller, step: PerformedProcedureStep) -> None:
         """MPPS N-CREATE; raises Conflict."""
@@ -291,7 +291,7 @@ class Hub:
 
     def find(self, caller: Caller, query: Query) -> list[Found]:
         """Return one page of answers."""
-        return self._write(caller, lambda tx: archive.find(tx, caller, query))
+        return self._read(caller, lambda tx: archive.find(tx, caller, query))
 
     def count(self, caller: Caller, query: Query) -> int:
         """Return how many answers a query has."""
@@ -299,7 +299,7 @@ class Hub:
 
     def find_contents(self, caller: Caller, query: Query, *, most_instances: int, counted: bool) -> StudyPage:
         """Return one page of studies with all that is below them, and how many there are when that is asked."""
-        return self._write(
+        return self._read(
             caller,
             lambda tx: archive.find_contents(
                 tx, caller, query, most_instances=most_instances, counted=counted
@@ -308,11 +308,11 @@ class Hub:
 
     def read_study(self, caller: Caller, study_instance_uid: str) -> StudyContent:
         """Return one study with all that is below it; raises NotFound."""
-        return self._write(caller, lambda tx: archive.read_study(tx, caller, study_instance_uid))
+        return self._read(caller, lambda tx: archive.read_study(tx, caller, study_instance_uid))
 
     def retrieve(self, caller: Caller, query: Query) -> list[Retrieved]:
         """Return every instance below what matches, to hand out."""
-        return self._write(caller, lambda tx: archive.retrieve(tx, caller, query))
+        return self._read(caller, lambda tx: archive.retrieve(tx, caller, query))
 
     def open_blob(self, digest: str) -> BinaryIO:
         """Open stored bytes that a use-case handed out; raises NotFound."""
@@ -367,7 +367,7 @@ class Hub:
 
     def read_report(self, caller: Caller, public_id: str, version: int | None = None) -> FiledReport:
         """Return a version of a report; raises NotFound."""
-        return self._write(caller, lambda tx: reports.read(tx, caller, public_id, version))
+        return self._read(caller, lambda tx: reports.read(tx, caller, public_id, version))
 
     def find_reports(self, caller: Caller, query: ReportQuery) -> tuple[list[FiledReport], int]:
         """Return one page of reports, and how many there are."""
@@ -445,7 +445,7 @@ class Hub:
 
     def parcel(self, delivery: Delivery) -> Parcel:
         """Return what a delivery sends; raises NotFound when it is gone."""
-        return self._database.write(lambda tx: routing.parcel(tx, delivery, self._objects))
+        return self._database.read(lambda tx: routing.parcel(tx, delivery, self._objects))
 
     def settle(self, lease: Lease, attempted: list[Attempted], chance: float) -> None:
         """Write what the peer answered; raises Conflict when the lease was taken over."""

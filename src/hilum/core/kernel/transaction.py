@@ -35,4 +35,4 @@ class Transactor(Protocol[Tx_co]):
         """Run `work`, commit, sync, then return its value; roll back when it raises. Raises Busy."""
 
     def read(self, work: Callable[[Tx_co], T]) -> T:
-        """Run `work` on one consistent view. Raises Busy."""
+        """Run `work` on one consistent view; what it appends to the trail is committed right after. Raises Busy."""

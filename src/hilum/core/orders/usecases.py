@@ -43,13 +43,16 @@ def read(tx: OrdersTransaction, caller: Caller, public_id: str) -> Order:
     order = tx.orders.by_public_id(public_id)
     if order is None:
         raise NotFound("no such order", next_step="search by accession or placer number")
+    record(tx, caller, "orders.read", f"ServiceRequest/{public_id}")
     return order
 
 
 def find(tx: OrdersTransaction, caller: Caller, query: OrderQuery) -> tuple[list[Order], int]:
     """Return one page of orders, and how many there are."""
     policy.demand(caller, Permission.ORDERS_READ)
-    return tx.orders.find(query), tx.orders.count(query)
+    found = tx.orders.find(query)
+    record(tx, caller, "orders.query", "ServiceRequest", detail=f"{len(found)} answers")
+    return found, tx.orders.count(query)
 
 
 def with_patient(tx: OrdersTransaction, order: Order) -> tuple[Order, PatientRecord]:

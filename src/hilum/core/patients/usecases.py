@@ -88,13 +88,16 @@ def read(
     """Return a record and all records linked to it, root first."""
     policy.demand(caller, Permission.PATIENTS_READ)
     found = _existing(tx, public_id)
+    record(tx, caller, "patients.read", f"Patient/{public_id}")
     return found, tx.patients.linked(found.root_key)
 
 
 def find(tx: PatientsTransaction, caller: Caller, query: PatientQuery) -> tuple[list[PatientRecord], int]:
     """Return one page of records, and how many there are."""
     policy.demand(caller, Permission.PATIENTS_READ)
-    return tx.patients.find(query), tx.patients.count(query)
+    found = tx.patients.find(query)
+    record(tx, caller, "patients.query", "Patient", detail=f"{len(found)} answers")
+    return found, tx.patients.count(query)
 
 
 def find_linked(

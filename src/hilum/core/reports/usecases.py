@@ -48,7 +48,9 @@ def read(tx: ReportsTransaction, caller: Caller, public_id: str, version: int | 
 def find(tx: ReportsTransaction, caller: Caller, query: ReportQuery) -> tuple[list[FiledReport], int]:
     """Return one page of reports, and how many there are."""
     policy.demand(caller, Permission.REPORTS_READ)
-    return tx.reports.find(query), tx.reports.count(query)
+    found = tx.reports.find(query)
+    record(tx, caller, "reports.query", "DiagnosticReport", detail=f"{len(found)} answers")
+    return found, tx.reports.count(query)
 
 
 def _order_of(tx: ReportsTransaction, request: ReportRequest) -> Order | None:

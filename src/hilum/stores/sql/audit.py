@@ -1,6 +1,6 @@
 """The audit trail."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from sqlalchemy import select
 
@@ -21,7 +21,10 @@ class SqlAudit:
         self._opened = opened
 
     def append(self, entry: AuditEntry) -> None:
-        """Write the entry with the transaction."""
+        """Write the entry with the transaction; that of a look, right after it."""
+        if self._opened.reading:
+            self._opened.noted.append(replace(entry, occurred=entry.occurred or self._opened.now))
+            return
         self._opened.connection.execute(
             _APPEND,
             {

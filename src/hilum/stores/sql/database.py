@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from hilum.core.audit.model import AuditEntry
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.kernel.errors import Invalid
 from hilum.stores.sql.changes import Changes
@@ -68,8 +69,15 @@ class Database:
         return self._open().write(work)
 
     def read(self, work: Callable[[ExchangeTransaction], T]) -> T:
-        """Run `work` on one consistent view. Raises Busy."""
-        return self._open().read(work)
+        """Run `work` on one consistent view, then commit what the trail keeps of it. Raises Busy.
+
+        So a search that takes long, however it is audited, holds no writer back.
+        """
+        opened = self._open()
+        value, noted = opened.read(lambda tx: (work(tx), tx.noted))
+        if noted:
+            opened.write(lambda tx: _append(tx, noted))
+        return value
 
     def wait_for_change(self, timeout: float) -> bool:
         """Return True soon after a commit since this thread last waited, False after `timeout`.
@@ -101,6 +109,11 @@ class Database:
                 sqlite = self.url.get_backend_name() == "sqlite"
                 self._opened = SqliteTransactor(self.url) if sqlite else PostgresqlTransactor(self.url)
             return self._opened
+
+
+def _append(tx: SqlTransaction, noted: list[AuditEntry]) -> None:
+    for entry in noted:
+        tx.audit.append(entry)
 
 
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()

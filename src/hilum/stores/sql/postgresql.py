@@ -91,7 +91,7 @@ class PostgresqlTransactor:
 
     def _read_once(self, work: Work[T]) -> T:
         with self._reading.connect() as connection:
-            return work(SqlTransaction(connection))
+            return work(SqlTransaction(connection, reading=True))
 
     def _watch(self, changes: Changes) -> None:
         """Listen for other processes' commits; after a broken connection, listen anew."""

@@ -103,7 +103,7 @@ class SqliteTransactor:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
                 try:
-                    return work(SqlTransaction(connection))
+                    return work(SqlTransaction(connection, reading=True))
                 finally:
                     connection.exec_driver_sql("ROLLBACK")
         except (SQLAlchemyError, UnicodeError, OverflowError) as error:

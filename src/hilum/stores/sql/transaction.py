@@ -6,6 +6,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from hilum.core.audit.model import AuditEntry
 from hilum.stores.sql.access import SqlAccess
 from hilum.stores.sql.archive import SqlArchive
 from hilum.stores.sql.audit import SqlAudit
@@ -21,14 +22,19 @@ from hilum.stores.sql.routing import SqlRouting
 class SqlTransaction:
     """Core's `ExchangeTransaction`; shelves are made when they are first touched."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, reading: bool = False) -> None:
         """Take the moment; it stays the same to the end of the transaction."""
-        self._opened = Opened(connection, datetime.now(UTC).astimezone())
+        self._opened = Opened(connection, datetime.now(UTC).astimezone(), reading)
 
     @property
     def now(self) -> datetime:
-        """The moment of this transaction, UTC, aware."""
+        """The moment of this transaction: aware, in the time zone of the server."""
         return self._opened.now
+
+    @property
+    def noted(self) -> list[AuditEntry]:
+        """What the trail is to keep of a transaction that only looked."""
+        return self._opened.noted
 
     @property
     def brings_work(self) -> bool:
