@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -117,4 +118,7 @@ def test_silence_before_the_end_of_a_head_has_a_timer_and_the_end_stops_it() -> 
         protocol.connection_lost(None)
         return seen
 
-    assert asyncio.run(timers()) == [False, False, True]
+    with ThreadPoolExecutor(1) as apart:  # a browser test of the same run may have left its loop in this thread
+        seen = apart.submit(lambda: asyncio.run(timers())).result()
+
+    assert seen == [False, False, True]
