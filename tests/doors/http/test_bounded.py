@@ -118,7 +118,9 @@ def test_silence_before_the_end_of_a_head_has_a_timer_and_the_end_stops_it() -> 
         protocol.connection_lost(None)
         return seen
 
-    with ThreadPoolExecutor(1) as apart:  # a browser test of the same run may have left its loop in this thread
+    with ThreadPoolExecutor(
+        1
+    ) as apart:  # a browser test of the same run may have left its loop in this thread
         seen = apart.submit(lambda: asyncio.run(timers())).result()
 
     assert seen == [False, False, True]
