@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hilum.stores.objects.failing import busy
 
-_GATHER = 1 << 18
-"""Smaller pieces are gathered to this size: one call of write each, and hashlib lets other threads run meanwhile."""
+_GATHER = 1 << 16
+"""Smaller pieces are gathered to this size; longer ones, such as those of a long PDU, are written without a copy."""
 
 _YOUNGEST_STALE = 60.0
 """Seconds after which a file that nobody holds locked was left by a crash."""
@@ -25,6 +25,7 @@ class SpoolFile:
         self.path = folder / secrets.token_hex(16)
         self._gathered = memoryview(bytearray(_GATHER))
         self._filled = 0
+        self._beginning = b""
         self._written = 0
         self._hash = hashlib.sha256()
         try:
@@ -51,9 +52,11 @@ class SpoolFile:
         self._filled += length
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return bytes already written; short at the end."""
+        """Return bytes already written; short at the end. The beginning, where headers are, is still in memory."""
         if not self._written and offset + size <= self._filled:
             return bytes(self._gathered[offset : offset + size])
+        if offset + size <= len(self._beginning):
+            return self._beginning[offset : offset + size]
         self._flush()
         try:
             return os.pread(self._file, size, offset)
@@ -89,6 +92,8 @@ class SpoolFile:
     def _put(self, chunk: bytes | bytearray | memoryview) -> None:
         self._hash.update(chunk)
         rest = memoryview(chunk)
+        if self._written == len(self._beginning) < _GATHER:
+            self._beginning += rest[: _GATHER - self._written]
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
