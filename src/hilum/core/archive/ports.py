@@ -31,6 +31,9 @@ class Spool(Protocol):
     def read_at(self, offset: int, size: int) -> bytes:
         """Return bytes already written; short at the end."""
 
+    def seal(self) -> None:
+        """Say that all bytes are there: they may be made durable while the header is read. Not needed before `keep`."""
+
     def keep(self) -> Blob:
         """Make the bytes durable under their SHA-256 and return their address; the same bytes twice are one blob."""
 

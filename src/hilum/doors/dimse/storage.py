@@ -41,6 +41,7 @@ def _kept(
     session: Session, context: AcceptedContext, request: CStoreRequest, spool: Spool
 ) -> tuple[int, str]:
     meta = _receive(session, context, request, spool)
+    spool.seal()
     header = indexed_header(scan_header(spool, meta.data_set_offset, context.transfer_syntax))
     if not _names_the_same(header, request):
         return Status.DOES_NOT_MATCH_SOP_CLASS, "SOP Class or Instance UID differs from the command"

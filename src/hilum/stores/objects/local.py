@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +15,17 @@ from hilum.stores.objects.digests import address, is_digest
 from hilum.stores.objects.failing import busy
 from hilum.stores.objects.spooling import SpoolFile, make_spool_folder
 
+_SYNCS_AT_ONCE = 16
+
 
 class LocalSpool:
     """Core's `Spool` on a local file."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, syncing: Executor) -> None:
         """Create the temporary file; raises Busy."""
         self._root = root
+        self._syncing = syncing
+        self._synced: Future[None] | None = None
         self._file = SpoolFile(folder)
         self._kept = False
         self.write = self._file.write
@@ -31,6 +36,11 @@ class LocalSpool:
         """Octets written so far."""
         return self._file.size
 
+    def seal(self) -> None:
+        """Begin to sync in another thread: a sync waits for the disk and holds no interpreter."""
+        self._file.finish()
+        self._synced = self._syncing.submit(self._file.sync)
+
     def keep(self) -> Blob:
         """Make the bytes durable under their SHA-256 and return their address; the same bytes twice are one blob.
 
@@ -40,14 +50,22 @@ class LocalSpool:
         """
         digest = self._file.finish()
         if not self._kept:
-            self._file.sync()
+            self._sync()
             self._move(digest)
             self._kept = True
         return Blob(digest, self._file.size)
 
     def discard(self) -> None:
         """Forget the bytes; harmless after `keep`, and when called twice."""
+        if self._synced is not None:
+            wait([self._synced])  # whether it worked is of no interest any more, but the file is in its hands
         self._file.close(remove=not self._kept)
+
+    def _sync(self) -> None:
+        if self._synced is None:
+            self._file.sync()
+        else:
+            self._synced.result()
 
     def _move(self, digest: str) -> None:
         target = self._root / address(digest)
@@ -65,6 +83,7 @@ class LocalObjects:
         """Make the folders, and remove what a crash left; raises Busy."""
         self._root = Path(root).absolute()
         self._spools = self._root / "spool"
+        self._syncing = ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="sync")
         try:
             _make_folders(self._root)
             make_spool_folder(self._spools)
@@ -73,7 +92,7 @@ class LocalObjects:
 
     def spool(self) -> LocalSpool:
         """Return a new spool; raises Busy."""
-        return LocalSpool(self._root, self._spools)
+        return LocalSpool(self._root, self._spools, self._syncing)
 
     def open(self, digest: str) -> BinaryIO:
         """Return a seekable reader of a blob; raises NotFound."""

@@ -142,6 +142,9 @@ class RemoteSpool:
         """Octets written so far."""
         return self._file.size
 
+    def seal(self) -> None:
+        """Nothing begins yet: what is uploaded is what is kept."""
+
     def keep(self) -> Blob:
         """Upload the bytes under their SHA-256 and return their address; the same bytes twice are one blob."""
         digest = self._file.finish()
