@@ -17,6 +17,8 @@ log = structlog.get_logger()
 EVENTS_AT_ONCE = 256
 PAUSE = 0.5
 """Seconds between looks when nothing was heard: deliveries become due by time, not only by news."""
+GATHER = 0.05
+"""Seconds between the first news and the look at it."""
 PAUSE_AFTER_FAILURE = 1.0
 SCHEDULE_PERIOD = 5.0
 SWEEP_PERIOD = 3600.0
@@ -61,15 +63,20 @@ class Engine:
                 self.stop.wait(PAUSE_AFTER_FAILURE)
 
     def _react(self) -> None:
-        if reactions.react(self.hub, EVENTS_AT_ONCE) == 0:
-            self.wait(PAUSE)
+        if reactions.react(self.hub, EVENTS_AT_ONCE) < EVENTS_AT_ONCE:
+            self._await_news()
 
     def _dispatch(self) -> None:
         for destination in self.hub.destinations_due():
             running = self.workers.get(destination)
             if running is None or not running[0].is_alive():
                 self._start(destination)
+        self._await_news()
+
+    def _await_news(self) -> None:
+        """Wait for a commit, then let a few more come: a look for each image of a series would hold the next one up."""
         self.wait(PAUSE)
+        self.stop.wait(GATHER)
 
     def _start(self, destination: str) -> None:
         lease = self.hub.claim(destination, self.owner)
