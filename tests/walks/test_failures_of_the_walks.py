@@ -179,6 +179,8 @@ def test_a_report_that_was_rejected_for_good_is_dead_until_it_is_replayed(
     assert len(set(hospital.ehr.control_ids())) == 2
 
 
+# pynetdicom's reactor raises in its own thread when our report crosses its abort on the wire.
+@pytest.mark.filterwarnings("default::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_ct_that_leaves_before_the_commitment_report_gets_it_on_a_new_association(
     hospital: Hospital,
 ) -> None:
