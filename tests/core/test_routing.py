@@ -34,7 +34,7 @@ def settle(house: Any, lease: Any, verdict: Verdict) -> Any:
     """Answer the head of the queue and return it as it stands then."""
     (head,) = house.hub.batch(lease, 1)
     now = house.database.read(lambda tx: tx.now)
-    house.hub.settle(lease, [Attempted(head, Receipt(verdict, "C0DE", "said"), now, now)], 0.0)
+    house.hub.settle(lease, Attempted(head, Receipt(verdict, "C0DE", "said"), now, now), 0.0)
     return house.hub.delivery(house.operator, head.key)[0]
 
 
@@ -113,7 +113,7 @@ def test_an_expired_lease_is_taken_with_a_higher_fence_and_the_first_owner_settl
     (head,) = house.hub.batch(second, 1)
     attempted = Attempted(head, Receipt(Verdict.ACCEPTED, "0", ""), head.created, head.created)
     with pytest.raises(Conflict):
-        house.hub.settle(first, [attempted], 0.0)
+        house.hub.settle(first, attempted, 0.0)
     assert house.hub.delivery(house.operator, head.key) == (head, [])
 
 

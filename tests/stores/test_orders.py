@@ -8,7 +8,7 @@ import pytest
 from hilum.core.access import policy
 from hilum.core.kernel.codes import Code
 from hilum.core.kernel.errors import Conflict
-from hilum.core.kernel.identifiers import Identifier
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
 from hilum.core.orders.model import (
     Order,
     OrderQuery,
@@ -171,10 +171,10 @@ def test_a_moved_step_counts_as_a_change_of_its_order(database: Database) -> Non
     [
         (OrderQuery(), {"o1", "o2"}),
         (OrderQuery(public_id="o2"), {"o2"}),
-        (OrderQuery(identifier=Identifier("PL1")), {"o1"}),
-        (OrderQuery(identifier=Identifier("PL1", "EHR")), {"o1"}),
-        (OrderQuery(identifier=Identifier("PL1", "X")), set()),
-        (OrderQuery(identifier=Identifier("AC2")), {"o2"}),
+        (OrderQuery(identified_by=(IdentifierMatch("PL1"),)), {"o1"}),
+        (OrderQuery(identified_by=(IdentifierMatch("PL1", "EHR"),)), {"o1"}),
+        (OrderQuery(identified_by=(IdentifierMatch("PL1", "X"),)), set()),
+        (OrderQuery(identified_by=(IdentifierMatch("AC2"),)), {"o2"}),
         (OrderQuery(status=(OrderStatus.REVOKED,)), set()),
         (OrderQuery(status=(OrderStatus.REVOKED, OrderStatus.ACTIVE)), {"o1", "o2"}),
         (OrderQuery(authored_since=MOMENT), {"o1", "o2"}),

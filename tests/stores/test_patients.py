@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hilum.core.kernel.errors import Conflict, Invalid
-from hilum.core.kernel.identifiers import Identifier
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
 from hilum.core.kernel.transaction import Transaction
 from hilum.core.patients.model import Demographics, PatientQuery, PatientRecord
 from hilum.core.patients.ports import PatientsTransaction
@@ -138,9 +138,9 @@ def test_merged_records_are_found_only_when_asked_for(database: Database) -> Non
         (PatientQuery(name="_oe"), set()),
         (PatientQuery(birth_date="19700101"), {"1", "2", "3"}),
         (PatientQuery(sex="M"), {"2", "3"}),
-        (PatientQuery(identifier=Identifier("2")), {"2"}),
-        (PatientQuery(identifier=Identifier("2", "B")), set()),
-        (PatientQuery(identifier=Identifier("2", "A")), {"2"}),
+        (PatientQuery(identified_by=(IdentifierMatch("2"),)), {"2"}),
+        (PatientQuery(identified_by=(IdentifierMatch("2", "B"),)), set()),
+        (PatientQuery(identified_by=(IdentifierMatch("2", "A"),)), {"2"}),
         (PatientQuery(public_id="none"), set()),
         (PatientQuery(updated_since=datetime(2020, 1, 1, tzinfo=UTC)), {"1", "2", "3"}),
         (PatientQuery(updated_before=datetime(2020, 1, 1, tzinfo=UTC)), set()),
@@ -191,4 +191,6 @@ def test_values_are_never_part_of_a_statement(database: Database, value: str) ->
     kept = added(database, value)
 
     assert database.read(lambda tx: tx.patients.by_value(value)) == [kept]
-    assert database.read(lambda tx: tx.patients.find(PatientQuery(identifier=Identifier(value)))) == [kept]
+    assert database.read(
+        lambda tx: tx.patients.find(PatientQuery(identified_by=(IdentifierMatch(value),)))
+    ) == [kept]

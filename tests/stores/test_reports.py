@@ -8,7 +8,7 @@ import pytest
 from hilum.core.access import policy
 from hilum.core.kernel.codes import Code
 from hilum.core.kernel.errors import Conflict
-from hilum.core.kernel.identifiers import Identifier
+from hilum.core.kernel.identifiers import Identifier, IdentifierMatch
 from hilum.core.patients import usecases as patients
 from hilum.core.patients.model import Demographics, PatientStatement
 from hilum.core.reports.model import Attachment, Observation, Report, ReportQuery, ReportStatus
@@ -93,10 +93,10 @@ def test_a_version_is_kept_once(database: Database) -> None:
     [
         (ReportQuery(), {"r1", "r2"}),
         (ReportQuery(public_id="r2"), {"r2"}),
-        (ReportQuery(identifier=Identifier("F1")), {"r1"}),
-        (ReportQuery(identifier=Identifier("F1", "X")), set()),
-        (ReportQuery(identifier=Identifier("PL1")), {"r1"}),
-        (ReportQuery(identifier=Identifier("AC1", "RIS")), {"r1"}),
+        (ReportQuery(identified_by=(IdentifierMatch("F1"),)), {"r1"}),
+        (ReportQuery(identified_by=(IdentifierMatch("F1", "X"),)), set()),
+        (ReportQuery(identified_by=(IdentifierMatch("PL1"),)), {"r1"}),
+        (ReportQuery(identified_by=(IdentifierMatch("AC1", "RIS"),)), {"r1"}),
         (ReportQuery(study_instance_uid="1.1"), {"r1"}),
         (ReportQuery(order_key=12345), set()),
         (ReportQuery(status=(ReportStatus.FINAL,)), {"r2"}),

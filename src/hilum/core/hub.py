@@ -447,7 +447,7 @@ class Hub:
         """Return what a delivery sends; raises NotFound when it is gone."""
         return self._database.read(lambda tx: routing.parcel(tx, delivery, self._objects))
 
-    def settle(self, lease: Lease, attempted: list[Attempted], chance: float) -> None:
+    def settle(self, lease: Lease, attempted: Attempted, chance: float) -> None:
         """Write what the peer answered; raises Conflict when the lease was taken over."""
         self._database.write(lambda tx: routing.settle(tx, lease, attempted, chance))
 

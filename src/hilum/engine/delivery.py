@@ -71,7 +71,7 @@ class DestinationWorker:
             started = datetime.now(UTC)
             receipt = self._send(delivery)
             attempted = Attempted(delivery, receipt, started, datetime.now(UTC))
-            self.hub.settle(self.lease, [attempted], self.chance())
+            self.hub.settle(self.lease, attempted, self.chance())
             if receipt.verdict in (Verdict.RETRY, Verdict.UNCERTAIN) or self.stopping():
                 return False
         return True

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -91,7 +92,7 @@ class Supervisor:
         if child == 0:
             os.close(alive_write)
             _name_process(name)
-            _run_role(self.roles[name], alive_read, lambda: os.write(ready_write, b"."))
+            _run_role(self.roles[name], alive_read, partial(_say_ready, ready_write))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         self.children[child] = (name, time.monotonic())
 
@@ -114,7 +115,7 @@ class Supervisor:
         return code
 
 
-def _run_role(role: Role, alive_read: int, ready: Callable[[], object]) -> None:
+def _run_role(role: Role, alive_read: int, ready: Callable[[], None]) -> None:
     """Run a role in the child and leave; the code after fork never returns to the parent's frames."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
@@ -123,7 +124,7 @@ def _run_role(role: Role, alive_read: int, ready: Callable[[], object]) -> None:
     threading.Thread(target=_leave_with_parent, args=(alive_read,), daemon=True).start()
     code = 1
     try:
-        role(stop, lambda: (ready(), None)[1])
+        role(stop, ready)
         code = 0
     except Exception:
         log.exception("role failed")
@@ -131,6 +132,11 @@ def _run_role(role: Role, alive_read: int, ready: Callable[[], object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _say_ready(ready_write: int) -> None:
+    """Tell the supervisor by one octet."""
+    os.write(ready_write, b".")
 
 
 def _name_process(role: str) -> None:

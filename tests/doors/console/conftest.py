@@ -283,12 +283,11 @@ def _deliver(hub: Hub, destination: str, verdict_of: Callable[[int], Verdict]) -
         Verdict.REJECTED: ("A900", "Data Set does not match SOP Class"),
         Verdict.RETRY: ("503", "Service Unavailable"),
     }
-    settled = []
     for place, one in enumerate(hub.batch(lease, 100)):
         verdict = verdict_of(place)
         began = datetime.now(UTC) - timedelta(seconds=1)
-        settled.append(Attempted(one, Receipt(verdict, *texts[verdict]), began, datetime.now(UTC)))
-    hub.settle(lease, settled, 0.5)
+        attempted = Attempted(one, Receipt(verdict, *texts[verdict]), began, datetime.now(UTC))
+        hub.settle(lease, attempted, 0.5)
     hub.release(lease)
 
 

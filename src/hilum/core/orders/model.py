@@ -187,8 +187,6 @@ class OrderQuery:
     """A search for orders (FHIR ServiceRequest)."""
 
     public_id: str = ""
-    identifier: Identifier | None = None
-    """Placer, filler or accession number; an empty issuer matches any."""
     patient_root_key: int | None = None
     status: tuple[OrderStatus, ...] = ()
     authored_since: datetime | None = None

@@ -63,8 +63,6 @@ class LinkedPatient:
 class PatientQuery:
     """A search for patients. Strings match without regard to case; names match from the start of any name part."""
 
-    identifier: Identifier | None = None
-    """An empty issuer matches any."""
     name: str = ""
     family: str = ""
     given: str = ""

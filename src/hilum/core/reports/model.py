@@ -104,8 +104,6 @@ class ReportQuery:
     """A search for reports; only newest versions are found."""
 
     public_id: str = ""
-    identifier: Identifier | None = None
-    """Report, placer, filler or accession number; an empty issuer matches any."""
     patient_root_key: int | None = None
     study_instance_uid: str = ""
     order_key: int | None = None

@@ -132,14 +132,13 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
             return CommitmentParcel(archive.commitment(tx, delivery.reference))
 
 
-def settle(tx: RoutingTransaction, lease: Lease, attempted: list[Attempted], chance: float) -> None:
+def settle(tx: RoutingTransaction, lease: Lease, attempted: Attempted, chance: float) -> None:
     """Write what the peer answered. A worker whose lease was taken over changes nothing."""
     if not tx.routing.holds(lease, tx.now):
         raise Conflict(
             "the lease of this destination was taken over", next_step="nothing: the new holder goes on"
         )
-    for one in attempted:
-        _settle(tx, one, chance)
+    _settle(tx, attempted, chance)
 
 
 def deliveries(tx: RoutingTransaction, caller: Caller, query: DeliveryQuery) -> list[Delivery]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.routing import Route
 from hilum.core.access import policy
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Permission
+from hilum.core.kernel.errors import Busy
 from hilum.doors._http.addresses import is_loopback
 from hilum.doors._http.callers import caller_of, place
 from hilum.doors._http.metrics import Metrics
@@ -18,10 +20,13 @@ from hilum.doors._http.metrics import Metrics
 _FRESH = 1.0
 """Seconds for which a good check is remembered: anybody may ask, and a check writes to the disk."""
 
+PATIENCE = 5.0
+"""Seconds that a check may take before the answer is no."""
+
 
 def health_routes(hub: Hub, metrics: Metrics) -> list[Route]:
     """Return `/health/live`, `/health/ready` and `/metrics`."""
-    readiness = _Readiness(hub)
+    readiness = Readiness(hub)
 
     async def live(request: Request) -> Response:
         del request
@@ -42,17 +47,30 @@ def health_routes(hub: Hub, metrics: Metrics) -> list[Route]:
     return [Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", figures)]
 
 
-class _Readiness:
-    """Asks database and object store, once a second at most."""
+class Readiness:
+    """Asks database and object store, once a second at most, one question at a time, each for a bounded while."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, patience: float = PATIENCE) -> None:
         self._hub = hub
+        self._patience = patience
         self._lock = threading.Lock()
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._question: Future[None] | None = None
         self._good_until = 0.0
 
     def check(self) -> None:
-        """Raise Busy when something does not work."""
+        """Raise Busy when something does not work, or does not answer: one thread waits for it, whoever asks."""
         with self._lock:
-            if time.monotonic() >= self._good_until:
-                self._hub.check()
-                self._good_until = time.monotonic() + _FRESH
+            if time.monotonic() < self._good_until:
+                return
+            if self._question is None or self._question.done():
+                self._question = self._asking.submit(self._hub.check)
+            question = self._question
+        try:
+            question.result(self._patience)
+        except TimeoutError:
+            raise Busy(
+                "the database or the object store does not answer",
+                next_step="look whether they are frozen or cut off",
+            ) from None
+        self._good_until = time.monotonic() + _FRESH

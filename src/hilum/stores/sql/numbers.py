@@ -31,11 +31,6 @@ def identifier(value: str | None, issuer: str | None) -> Identifier | None:
     return None if value is None else Identifier(value, issuer or "")
 
 
-def any_number_is(table: Table, sought: Identifier) -> ColumnElement[bool]:
-    """Return the condition that one of the numbers is this one; an empty issuer matches any."""
-    return or_(*(is_number(table.c[name], table.c[f"{name}_issuer"], sought) for name in NUMBERS))
-
-
 def any_number_matches(
     pairs: Iterable[tuple[ColumnElement[Any], ColumnElement[Any]]], sought: tuple[IdentifierMatch, ...]
 ) -> ColumnElement[bool]:
@@ -70,9 +65,3 @@ def _starts_of_code(sought: IdentifierMatch) -> list[str]:
         return []
     parts = [sought.value] if sought.issuer is None else [sought.value, sought.issuer]
     return [json.dumps(parts, ensure_ascii=False)[:-1] + ", "]
-
-
-def is_number(value: Column[Any], issuer: Column[Any], sought: Identifier) -> ColumnElement[bool]:
-    """Return the condition that a number is this one; an empty issuer matches any."""
-    same = value == sought.value
-    return and_(same, issuer == sought.issuer) if sought.issuer else same

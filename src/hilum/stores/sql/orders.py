@@ -23,7 +23,6 @@ from hilum.stores.sql.matching import any_range
 from hilum.stores.sql.numbers import (
     NUMBERS,
     any_code_is,
-    any_number_is,
     any_number_matches,
     identifier,
     number_columns,
@@ -240,8 +239,6 @@ def _conditions(query: OrderQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.public_id:
         conditions.append(orders.c.public_id == query.public_id)
-    if query.identifier is not None:
-        conditions.append(any_number_is(orders, query.identifier))
     if query.patient_root_key is not None:
         of_person = select(patient_records.c.key).where(patient_records.c.root_key == query.patient_root_key)
         conditions.append(orders.c.patient_record_key.in_(of_person))

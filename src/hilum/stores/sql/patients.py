@@ -207,10 +207,6 @@ def _described(demographics: Demographics, *, authoritative: bool) -> dict[str, 
 
 def _conditions(query: PatientQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if query.identifier is not None:
-        conditions.append(records.c.value == query.identifier.value)
-        if query.identifier.issuer:
-            conditions.append(records.c.issuer == query.identifier.issuer)
     for words, text in (
         (records.c.name_words, query.name),
         (records.c.family_words, query.family),

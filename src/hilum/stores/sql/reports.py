@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, select, update
 
 from hilum.core.archive.model import Between
 from hilum.core.kernel.codes import Code
@@ -21,10 +21,8 @@ from hilum.stores.sql.matching import any_range, text_condition
 from hilum.stores.sql.numbers import (
     NUMBERS,
     any_code_is,
-    any_number_is,
     any_number_matches,
     identifier,
-    is_number,
     number_columns,
     number_pairs,
     number_row,
@@ -171,9 +169,6 @@ def _observation(kept: dict[str, Any]) -> Observation:
 
 def _conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [reports.c.newest]
-    if query.identifier is not None:
-        own = is_number(reports.c.value, reports.c.issuer, query.identifier)
-        conditions.append(or_(own, any_number_is(reports, query.identifier)))
     if query.patient_root_key is not None:
         of_person = select(patient_records.c.key).where(patient_records.c.root_key == query.patient_root_key)
         conditions.append(reports.c.patient_record_key.in_(of_person))
