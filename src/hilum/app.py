@@ -46,6 +46,7 @@ from hilum.stores.objects import objects_from_url
 from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database
 from hilum.transport.dicom import Timers
+from hilum.transport.hosts import Hosts
 from hilum.wire.dicom.attributes import attribute_texts
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.routes import rules_of
@@ -68,6 +69,7 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
         read_tags,
         open_to_all=settings.access.open,
         default_issuer=settings.patients.default_issuer,
+        resolve=Hosts(),
     )
 
 

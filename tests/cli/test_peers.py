@@ -23,15 +23,14 @@ def closed_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_a_dicom_peer_is_a_modality_and_is_known_by_its_address(hilum: Any) -> None:
+def test_a_dicom_peer_is_a_modality_and_keeps_the_name_of_its_host(hilum: Any) -> None:
     added = hilum("peers", "add", "ct01", "--dicom", "CT01@localhost:104")
 
     listed = hilum("peers", "list", "--json").json
     assert added.code == Exit.OK
-    assert listed[0]["where"] == "CT01@127.0.0.1:104"
+    assert listed[0]["where"] == "CT01@localhost:104"
     assert listed[0]["roles"] == ["modality"]
     assert listed[0]["check_host"]
-    assert "localhost is kept as 127.0.0.1" in added.err
 
 
 def test_an_mllp_peer_is_an_information_system_with_its_issuer(hilum: Any) -> None:
@@ -224,3 +223,38 @@ def test_the_doctor_sees_a_clock_that_was_set_back(hilum: Any, folder: Path) -> 
     (clock,) = [row for row in ended.json if row["check"] == "clock"]
     assert clock["state"] == "fail"
     assert "set the clock" in clock["next_step"]
+
+
+def test_options_of_a_peer_are_set_shown_and_unset(hilum: Any) -> None:
+    hilum(
+        "peers", "add", "ct01", "--dicom", "CT01@10.0.0.7:104", "--set", "addresses=10.0.0.0/24, ct.hospital"
+    )
+
+    hilum("peers", "set", "ct01", "maximum_associations=4", "transfer_syntaxes=1.2.840.10008.1.2.1")
+    shown = hilum("peers", "show", "ct01", "--json").json
+    hilum("peers", "set", "ct01", "addresses=")
+
+    assert shown["options"] == {
+        "addresses": ["10.0.0.0/24", "ct.hospital"],
+        "transfer_syntaxes": ["1.2.840.10008.1.2.1"],
+        "maximum_associations": 4,
+    }
+    assert "ADDRESSES" not in hilum("peers", "show", "ct01").out
+    assert "MAXIMUM ASSOCIATIONS  4" in hilum("peers", "show", "ct01").out
+
+
+@pytest.mark.parametrize("text", ["colour=red", "maximum_associations=many", "addresses", "permissions=fly"])
+def test_an_option_that_makes_no_sense_is_a_usage_error(hilum: Any, text: str) -> None:
+    hilum("peers", "add", "ct01", "--dicom", "CT01@10.0.0.7:104")
+
+    ended = hilum("peers", "set", "ct01", text)
+
+    assert ended.code == Exit.USAGE
+    assert "next:" in ended.err
+
+
+def test_a_host_that_nobody_knows_is_kept_with_a_warning(hilum: Any) -> None:
+    added = hilum("peers", "add", "ct01", "--dicom", "CT01@ct.invalid:104")
+
+    assert added.code == Exit.OK
+    assert "nobody knows the host" in added.err

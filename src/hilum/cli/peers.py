@@ -3,7 +3,8 @@
 import ipaddress
 import re
 import socket
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -11,10 +12,11 @@ import typer
 
 from hilum.cli.frame import tell
 from hilum.cli.options import Config, Data, Database, Json, Objects, hub_of, operator, settings_of
-from hilum.cli.output import show_table
+from hilum.cli.output import show_row, show_table
 from hilum.cli.sending import probe_peers
 from hilum.core.access.model import Peer, PeerKind
 from hilum.core.kernel.errors import Invalid
+from hilum.core.kernel.peer_options import OPTIONS, PeerOptions, options_of, said, text_of
 
 _COLUMNS = ("name", "kind", "where", "roles", "default_issuer", "check_host", "last_seen")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -37,8 +39,7 @@ def list_peers(
 ) -> None:
     """List the peers."""
     hub = hub_of(settings_of(data, config, database, objects))
-    rows = [asdict(peer) | {"where": where_of(peer)} for peer in hub.peers(operator())]
-    show_table(rows, _COLUMNS, as_json=as_json)
+    show_table([_row(peer) for peer in hub.peers(operator())], _COLUMNS, as_json=as_json)
 
 
 def add_peer(  # each option is one part of the contract
@@ -59,6 +60,10 @@ def add_peer(  # each option is one part of the contract
     any_host: Annotated[
         bool, typer.Option("--any-host", help="Admit its AE title from any address.")
     ] = False,
+    said_options: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="As for `hilum peers set`; may be repeated."),
+    ] = None,
     data: Data = None,
     config: Config = None,
     database: Database = None,
@@ -74,9 +79,47 @@ def add_peer(  # each option is one part of the contract
     )
     roles = tuple(role) if role else _DEFAULT_ROLES[peer.kind]
     settings = settings_of(data, config, database, objects)
-    kept = _with(peer, roles, issuer, check_host=not any_host)
+    options = _overlaid(PeerOptions(), said_options or ())
+    kept = replace(peer, roles=roles, default_issuer=issuer, check_host=not any_host, options=options)
     hub_of(settings).put_peer(operator(), kept)
+    _warn_of_unknown_host(kept)
     tell(f"{name} is a peer; test it: hilum peers test {name}")
+
+
+def set_peer(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    said_options: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="OPTION=VALUE...", help="See docs/reference/peer-options.md; an empty value unsets it."
+        ),
+    ],
+    data: Data = None,
+    config: Config = None,
+    database: Database = None,
+    objects: Objects = None,
+) -> None:
+    """Set what holds for one peer only; it is in force from its next association or message on."""
+    hub = hub_of(settings_of(data, config, database, objects))
+    peer = hub.peer(operator(), name)
+    hub.put_peer(operator(), replace(peer, options=_overlaid(peer.options, said_options)))
+    tell(f"{name} is changed; see it: hilum peers show {name}")
+
+
+def show_peer(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    data: Data = None,
+    config: Config = None,
+    database: Database = None,
+    objects: Objects = None,
+    as_json: Json = False,
+) -> None:
+    """Show everything that is configured for a peer."""
+    peer = hub_of(settings_of(data, config, database, objects)).peer(operator(), name)
+    row, options = _row(peer), said(peer.options)
+    shown = {option: text_of(value) for option, value in options.items()}
+    del row["options"]
+    show_row(row | ({"options": options} if as_json else shown), as_json=as_json)
 
 
 def remove_peer(
@@ -136,24 +179,25 @@ def _place(kind: PeerKind, text: str) -> tuple[str, int]:
         raise Invalid(f"--{kind} wants HOST:PORT; got '{text}'", next_step="e.g. 10.0.0.7:2575") from error
     if place.port == 0:
         raise Invalid(f"--{kind} wants a port from 1 to 65535", next_step="name the port of the peer")
-    return _numeric(place.host), place.port
+    return _as_written(place.host), place.port
 
 
-def _numeric(host: str) -> str:
-    """Return the address of a host: a peer is known by the address that it comes from."""
+def _as_written(host: str) -> str:
+    """Return an address in its one way of writing; a name stays a name and is looked up when the peer calls."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
-        pass
+        return host
+
+
+def _warn_of_unknown_host(peer: Peer) -> None:
+    """Say so when nobody knows the host now: it may be a slip of the pen, or a machine that comes tomorrow."""
+    if not peer.host:
+        return
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Invalid(
-            f"the host '{host}' is not known", peer_said=str(error), next_step="name its address"
-        ) from error
-    number = str(min(found, key=lambda one: one[0])[4][0])
-    tell(f"{host} is kept as {number}, its address now")
-    return number
+        socket.getaddrinfo(peer.host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        tell(f"nobody knows the host '{peer.host}' now ({error}): until then its calls are refused")
 
 
 def _url(kind: PeerKind, text: str) -> str:
@@ -166,10 +210,31 @@ def _url(kind: PeerKind, text: str) -> str:
     return text.rstrip("/")
 
 
-def _with(peer: Peer, roles: tuple[str, ...], issuer: str, *, check_host: bool) -> Peer:
-    from dataclasses import replace
+def _overlaid(options: PeerOptions, texts: Sequence[str]) -> PeerOptions:
+    """Return the options with what `OPTION=VALUE` says; raises Invalid."""
+    values = said(options)
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Invalid(
+                f"an option is set as OPTION=VALUE; got '{text}'", next_step="e.g. addresses=10.0.0.0/24"
+            )
+        values[name] = value
+    emptied = [name for name, value in values.items() if name in OPTIONS and value == ""]
+    for name in emptied:
+        del values[name]
+    return options_of(values)
 
-    return replace(peer, roles=roles, default_issuer=issuer, check_host=check_host)
+
+def _row(peer: Peer) -> dict[str, object]:
+    return asdict(peer) | {"where": where_of(peer), "options": said(peer.options)}
 
 
-COMMANDS = {"list": list_peers, "add": add_peer, "remove": remove_peer, "test": probe_peers}
+COMMANDS = {
+    "list": list_peers,
+    "add": add_peer,
+    "show": show_peer,
+    "set": set_peer,
+    "remove": remove_peer,
+    "test": probe_peers,
+}

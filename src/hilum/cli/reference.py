@@ -16,6 +16,7 @@ from hilum.core.access.policy import ROLES
 from hilum.core.kernel import errors
 from hilum.core.kernel.caller import Permission
 from hilum.core.kernel.events import Event
+from hilum.core.kernel.peer_options import OPTIONS, text_of
 from hilum.settings import Address, Settings
 from hilum.settings.load import FILE_NAME, variable_of
 from hilum.settings.tree import FIELDS
@@ -33,6 +34,7 @@ def pages() -> Mapping[str, str]:
         "events.md": _page(_events()),
         "errors.md": _page(_errors()),
         "permissions.md": _page(_permissions()),
+        "peer-options.md": _page(_peer_options()),
         "command-line.md": _page(_command_line()),
     }
 
@@ -160,6 +162,23 @@ def _permissions() -> Iterator[str]:
     for role, held in ROLES.items():
         yield f"### {role}\n"
         yield ", ".join(f"`{permission}`" for permission in Permission if permission in held) + "\n"
+
+
+def _peer_options() -> Iterator[str]:
+    yield "# Options of peers"
+    yield ""
+    yield (
+        "What holds for one peer only: `hilum peers set NAME OPTION=VALUE`, or the peer's page in the console. In force "
+        "from its next association or message on. A list has commas between its members."
+    )
+    for name, one in OPTIONS.items():
+        yield f"\n## {name}\n"
+        yield one.metadata["sentence"]
+        if one.metadata["choices"]:
+            yield ""
+            yield f"- one of: {', '.join(one.metadata['choices'])}"
+        yield ""
+        yield f"- default: {text_of(one.default) or 'not said'}"
 
 
 def _command_line() -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 
 from hilum.core.access import policy
 from hilum.core.access import usecases as access
+from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.model import Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
 from hilum.core.archive import usecases as archive
@@ -77,11 +78,13 @@ class Hub:
         *,
         open_to_all: bool = False,
         default_issuer: str = "",
+        resolve: Resolve = lambda _host: frozenset(),
     ) -> None:
         """Join the stores.
 
         `open_to_all` admits callers without credentials: `--open`, loopback only. `default_issuer` is that of
-        patient identifiers that come without one from a peer that has no issuer of its own.
+        patient identifiers that come without one from a peer that has no issuer of its own. `resolve` looks up peers that are
+        configured by host name.
         """
         self._database = database
         self._objects = objects
@@ -89,13 +92,15 @@ class Hub:
         self.read_tags = read_tags
         self.open_to_all = open_to_all
         self._default_issuer = default_issuer
+        self._resolve = resolve
 
     # Who belongs
 
     def admit_association(self, ae_title: str, address: str, trace: str) -> Caller:
         """Admit a DICOM association by calling AE title and address; raises Refused."""
+        known = self._database.read(lambda tx: tx.access.peers_by_ae_title(ae_title))
         try:
-            caller = self._database.read(lambda tx: access.admit_association(tx, ae_title, address, trace))
+            caller = access.admit_association(known, address, trace, self._resolve)
         except Refused:
             if not self.open_to_all:
                 self._note_refusal(None, "association", address, trace)
@@ -104,10 +109,11 @@ class Hub:
         self._note_heard(caller)
         return caller
 
-    def admit_address(self, kind: PeerKind, address: str, trace: str) -> Caller:
-        """Admit a connection by its address (MLLP); raises Refused."""
+    def admit_address(self, kind: PeerKind, address: str, trace: str, sender: Sender | None = None) -> Caller:
+        """Admit a connection by its address, and by the sender that a message names (MLLP); raises Refused."""
+        known = self._database.read(lambda tx: tx.access.peers())
         try:
-            caller = self._database.read(lambda tx: access.admit_address(tx, kind, address, trace))
+            caller = access.admit_address(known, kind, address, trace, self._resolve, sender or Sender())
         except Refused:
             if not self.open_to_all:
                 self._note_refusal(None, "connection", address, trace)

@@ -144,3 +144,25 @@ def test_what_cannot_be_asked_for_is_answered_in_words(path: str, status: int, s
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
     assert "Traceback" not in answer.text
+
+
+def test_options_of_a_peer_are_kept_and_shown_again(shared: httpx.Client) -> None:
+    form = {
+        "name": "OPT",
+        "kind": "dicom",
+        "ae_title": "OPT",
+        "host": "ct.hospital",
+        "port": "104",
+        "do": "save",
+    }
+
+    said = {"option.addresses": "10.0.0.0/24, 10.1.0.1", "option.maximum_associations": "4"}
+    saved = shared.post("/peers/new", data=form | said)
+    wrong = shared.post("/peers/OPT", data=form | {"option.transfer_syntaxes": "JPEG"})
+    page = shared.get("/peers/OPT").text
+    shared.post("/peers/OPT/remove", data={"confirmed": "yes"})
+
+    assert saved.status_code in (200, 303)
+    assert wrong.status_code == 400
+    assert 'value="10.0.0.0/24, 10.1.0.1"' in page
+    assert 'name="option.maximum_associations" type="text" value="4"' in page

@@ -25,6 +25,7 @@ from hilum.stores.objects import objects_from_url
 from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database
 from hilum.transport.dicom import Association, AssociationEnded, Timers
+from hilum.transport.hosts import Hosts
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import Command, CStoreRequest
 from hilum.wire.dicom.part10 import read_file_meta
@@ -153,7 +154,9 @@ def hub(sqlite_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A hub on SQLite and local files that admits everybody."""
     database = Database(sqlite_url)
     objects = objects_from_url(tmp_path / "objects", tmp_path / "spool")
-    yield Hub(database, objects, Argon2Passwords(), lambda _digest, _keywords: {}, open_to_all=True)
+    yield Hub(
+        database, objects, Argon2Passwords(), lambda _digest, _keywords: {}, open_to_all=True, resolve=Hosts()
+    )
     database.close()
 
 

@@ -11,6 +11,7 @@ import hl7.client
 import pytest
 
 from hilum.core.access import policy
+from hilum.core.access.admission import Sender
 from hilum.core.access.model import PeerKind
 from hilum.core.exchange.model import Applied, Command, Envelope, RegisterPatient
 from hilum.core.hub import Hub
@@ -36,11 +37,13 @@ class Listening(Hub):
     noted: list[tuple[Envelope, str, str]] = field(default_factory=list)
     admissions: int = 0
     gate: threading.Event | None = None
+    senders: list[Sender | None] = field(default_factory=list)
 
-    def admit_address(self, kind: PeerKind, address: str, trace: str) -> Caller:
+    def admit_address(self, kind: PeerKind, address: str, trace: str, sender: Sender | None = None) -> Caller:
         """Admit anybody, or nobody."""
         assert kind is PeerKind.MLLP
         self.admissions += 1
+        self.senders.append(sender)
         if not self.admits:
             raise Refused("no peer of this kind is known at this address", next_step="add it")
         return policy.open_caller(address, trace)
@@ -165,6 +168,16 @@ def test_many_messages_on_one_connection_are_answered_in_order(connect: Connect)
     assert [answer["MSA-2"] for answer in answers if answer] == [str(number) for number in range(50)]
     assert [envelope.control_id for _, envelope, _ in hub.received] == [str(number) for number in range(50)]
     assert hub.admissions == 1
+
+
+def test_each_sender_on_a_connection_is_admitted_by_its_own_name(connect: Connect) -> None:
+    hub = Listening()
+    peer = connect(hub)()
+
+    for application in (b"RIS", b"EHR^1.2.3^ISO", b"RIS"):
+        peer.ask((_ADT % b"7").replace(_ADT.split(b"|")[2], application, 1))
+
+    assert [one.application for one in hub.senders if one] == ["RIS", "EHR"]
 
 
 def test_each_message_has_a_trace_of_its_own(connect: Connect) -> None:

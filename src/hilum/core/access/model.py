@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hilum.core.kernel.peer_options import NO_OPTIONS, PeerOptions
+
 
 class PeerKind(StrEnum):
     """How a peer is spoken to."""
@@ -29,6 +31,7 @@ class Peer:
     check_host: bool = True
     """Ask that an association with this AE title also comes from `host`."""
     last_seen: datetime | None = None
+    options: PeerOptions = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

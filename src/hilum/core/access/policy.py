@@ -1,9 +1,9 @@
 """The one decision: may this caller do that? Every use-case asks here, so every door answers alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
-from hilum.core.kernel.errors import Refused
+from hilum.core.kernel.errors import Invalid, Refused
 
 _EVERYTHING = frozenset(Permission)
 _READING = frozenset(
@@ -48,6 +48,17 @@ ROLES: Mapping[str, frozenset[Permission]] = {
 def permissions_of(roles: list[str] | tuple[str, ...]) -> frozenset[Permission]:
     """Return the union of what the roles allow; an unknown role allows nothing."""
     return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def named(words: Iterable[str]) -> frozenset[Permission]:
+    """Return the permissions of these names; raises Invalid for any other word."""
+    asked = frozenset(words)
+    unknown = sorted(asked - frozenset(Permission))
+    if unknown:
+        raise Invalid(
+            f"no such permission: {', '.join(unknown)}", next_step=f"choose of: {', '.join(Permission)}"
+        )
+    return frozenset(map(Permission, asked))
 
 
 def may(caller: Caller, permission: Permission) -> bool:

@@ -1,10 +1,12 @@
 """Admit callers: associations, messages, tokens, passwords, links and sessions."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 from hilum.core.access import policy
+from hilum.core.access.admission import Resolve, Sender, by_sender, calls_from
 from hilum.core.access.model import LoginLink, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import AccessTransaction
 from hilum.core.audit.model import Outcome
@@ -23,10 +25,10 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def admit_association(tx: AccessTransaction, ae_title: str, address: str, trace: str) -> Caller:
-    """Return the caller behind a calling AE title and its address (PS3.15 node authentication); raises Refused."""
-    for peer in tx.access.peers_by_ae_title(ae_title):
-        if not peer.check_host or peer.host == address:
+def admit_association(candidates: Iterable[Peer], address: str, trace: str, resolve: Resolve) -> Caller:
+    """Return which of the peers with a calling AE title this is (PS3.15 node authentication); raises Refused."""
+    for peer in candidates:
+        if not peer.check_host or calls_from(peer, address, resolve):
             return _peer_caller(peer, address, trace)
     raise Refused(
         "the calling AE title is not known from this address",
@@ -34,11 +36,19 @@ def admit_association(tx: AccessTransaction, ae_title: str, address: str, trace:
     )
 
 
-def admit_address(tx: AccessTransaction, kind: PeerKind, address: str, trace: str) -> Caller:
-    """Return the caller behind a connection that carries no name but its address (MLLP); raises Refused."""
-    for peer in tx.access.peers():
-        if peer.kind is kind and peer.host == address:
-            return _peer_caller(peer, address, trace)
+def admit_address(
+    candidates: Iterable[Peer], kind: PeerKind, address: str, trace: str, resolve: Resolve, sender: Sender
+) -> Caller:
+    """Return the caller behind an address and, where several share it, the sender it names (MLLP); raises Refused."""
+    there = [one for one in candidates if one.kind is kind and calls_from(one, address, resolve)]
+    peer = by_sender(there, sender)
+    if peer is not None:
+        return _peer_caller(peer, address, trace)
+    if there:
+        raise Refused(
+            "no peer at this address has this sending application and facility",
+            next_step="set what it writes: hilum peers set NAME sending_application=MSH-3",
+        )
     raise Refused(
         "no peer of this kind is known at this address",
         next_step=f"add it: hilum peers add NAME --{kind} HOST:PORT",
@@ -183,6 +193,7 @@ def put_peer(tx: AccessTransaction, caller: Caller, new: Peer) -> None:
         raise Invalid(
             f"no such role: {', '.join(unknown)}", next_step=f"choose of: {', '.join(policy.ROLES)}"
         )
+    policy.named(new.options.permissions)
     tx.access.put_peer(new)
     record(tx, caller, "peers.put", f"Peer/{new.name}")
 
@@ -203,8 +214,16 @@ def _existing_peer(tx: AccessTransaction, name: str) -> Peer:
 
 
 def _peer_caller(peer: Peer, address: str, trace: str) -> Caller:
-    permissions = policy.permissions_of(peer.roles)
-    return Caller(CallerKind.PEER, peer.name, permissions, address, trace, peer.default_issuer, peer.ae_title)
+    return Caller(
+        CallerKind.PEER,
+        peer.name,
+        policy.named(peer.options.permissions) or policy.permissions_of(peer.roles),
+        address,
+        trace,
+        peer.default_issuer,
+        peer.ae_title,
+        peer.options,
+    )
 
 
 def _permissions_of_scopes(scopes: tuple[str, ...]) -> frozenset[Permission]:

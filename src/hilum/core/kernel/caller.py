@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hilum.core.kernel.peer_options import NO_OPTIONS, PeerOptions
+
 
 class CallerKind(StrEnum):
     """How the caller proved who it is."""
@@ -55,6 +57,8 @@ class Caller:
     """Issuer of patient identifiers that this caller sends without one."""
     ae_title: str = ""
     """Calling AE title of an association."""
+    options: PeerOptions = NO_OPTIONS
+    """What holds for this peer only."""
 
     @property
     def source(self) -> str:

@@ -12,6 +12,7 @@ from hilum.core.access.model import Peer, PeerKind
 from hilum.core.access.policy import ROLES
 from hilum.core.kernel.caller import Permission
 from hilum.core.kernel.errors import Invalid, NotFound, Refused
+from hilum.core.kernel.peer_options import NO_OPTIONS, OPTIONS, PeerOptions, options_of, said, text_of
 from hilum.core.routing.model import Receipt, Verdict
 from hilum.doors.console.site import Visit
 
@@ -94,7 +95,14 @@ def read_form(form: FormData) -> Peer:
         roles=roles or (DEFAULT_ROLE[kind],),
         default_issuer=_field(form, "default_issuer"),
         check_host=_field(form, "check_host") == "yes",
+        options=read_options(form),
     )
+
+
+def read_options(form: FormData) -> PeerOptions:
+    """Read the fields `option.NAME`; an empty one says nothing. Raises Invalid."""
+    fields = {name: _field(form, f"option.{name}", 8192) for name in OPTIONS}
+    return options_of({name: text for name, text in fields.items() if text})
 
 
 def _form(visit: Visit, peer: Peer | None, tested: Tested | None, problem: Invalid | None = None) -> Response:
@@ -108,7 +116,14 @@ def _form(visit: Visit, peer: Peer | None, tested: Tested | None, problem: Inval
         problem=problem,
         peer_kinds=list(PeerKind),
         roles=list(ROLES),
+        options=OPTIONS,
+        written=_written(peer.options if peer else NO_OPTIONS),
     )
+
+
+def _written(options: PeerOptions) -> dict[str, str]:
+    """Return what was said, as a person writes it."""
+    return {name: text_of(value) for name, value in said(options).items()}
 
 
 def _tested(visit: Visit, peer: Peer) -> Tested:
@@ -128,9 +143,9 @@ def _is_kept(visit: Visit, name: str) -> bool:
     return True
 
 
-def _field(form: FormData, name: str) -> str:
+def _field(form: FormData, name: str, longest: int = 512) -> str:
     value = form.get(name, "")
-    return value.strip()[:512] if isinstance(value, str) else ""
+    return value.strip()[:longest] if isinstance(value, str) else ""
 
 
 def _checked(pattern: re.Pattern[str], value: str, otherwise: str) -> str:

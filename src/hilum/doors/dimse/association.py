@@ -5,7 +5,7 @@ from typing import get_args
 import structlog
 
 from hilum.core.kernel.errors import HilumError
-from hilum.doors.dimse import extended
+from hilum.doors.dimse import extended, per_peer
 from hilum.doors.dimse.commitment import take_answer
 from hilum.doors.dimse.failures import unexpected_status
 from hilum.doors.dimse.services import EXTENDED, SUPPORTED, service_of
@@ -43,7 +43,14 @@ def accept(session: Session, request: AssociateRequest, limits: Limits) -> None:
     """Agree on contexts, roles and options (PS3.8 9.3.3, PS3.7 D.3.3). A user identity is let pass, unanswered."""
     answers = extended.agree(request, EXTENDED)
     session.options = extended.options(answers)
-    accepted = negotiate(request, SUPPORTED, extended_negotiations=answers, limits=limits)
+    options = session.caller.options
+    accepted = negotiate(
+        request,
+        per_peer.supported(SUPPORTED, options),
+        preference=per_peer.preference(options),
+        extended_negotiations=answers,
+        limits=per_peer.limits(limits, options),
+    )
     session.association.write(session.association.connection.send_associate_accept(accepted))
 
 

@@ -4,12 +4,14 @@ import secrets
 import socket
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
 
 from hilum.core.hub import Hub
+from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Busy, Refused
 from hilum.doors.dimse import association as door
 from hilum.doors.dimse.session import OpenDestination, Session
@@ -49,7 +51,8 @@ class DimseServer:
     limits: Limits
     timers: Timers
     _connections: set[socket.socket] = field(default_factory=set)
-    _associations: int = 0
+    _associations: Counter[str] = field(default_factory=Counter)
+    """How many there are, by the name of the caller."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, listener: socket.socket, stop: threading.Event) -> None:
@@ -122,10 +125,8 @@ class DimseServer:
         session = self._admitted(association, request, address, trace)
         if session is None:
             return
-        with self._lock:
-            full = self._associations >= self.maximum_associations
-            self._associations += not full
-        if full:
+        if not self._occupied(session.caller):
+            log.warning("association put off", trace=trace, reason="too many associations")
             door.reject(association, REJECT_LOCAL_LIMIT)
             return
         try:
@@ -133,7 +134,17 @@ class DimseServer:
             door.serve(session)
         finally:
             with self._lock:
-                self._associations -= 1
+                self._associations.subtract([session.caller.name])
+
+    def _occupied(self, caller: Caller) -> bool:
+        """Take a place among all associations and among those of the peer; tell whether there was one."""
+        own = caller.options.maximum_associations or self.maximum_associations
+        with self._lock:
+            free = self._associations.total() < self.maximum_associations
+            free = free and self._associations[caller.name] < own
+            if free:
+                self._associations.update([caller.name])
+        return free
 
     def _admitted(
         self, association: Association, request: AssociateRequest, address: str, trace: str

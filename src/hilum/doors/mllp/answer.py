@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from hilum.core.access.admission import Sender
 from hilum.core.exchange.model import Envelope
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
@@ -29,8 +30,8 @@ _OUTCOMES: tuple[tuple[type[HilumError], Outcome, Condition], ...] = (
     (Busy, Outcome.REJECTED, Condition.APPLICATION_INTERNAL),
 )
 
-Admission = Callable[[str], Caller]
-"""Says who sent a message, given its trace; raises Refused, Busy."""
+Admission = Callable[[str, Sender], Caller]
+"""Says who sent a message, given its trace and the sender that it names; raises Refused, Busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,23 @@ def _received(
     hub: Hub, admission: Admission, raw: bytes, limits: Limits, trace: str
 ) -> tuple[Header, Caller]:
     """Read, translate, and have it kept and applied in one commit."""
-    caller = replace(admission(trace), trace=trace)
+    caller = _admitted(admission, raw, trace)
     message = Message(raw, limits)
     header = header_of(message)
     command = inbound.command(message)
     hub.receive_message(caller, inbound.envelope(raw, header), command)
     return header, caller
+
+
+def _admitted(admission: Admission, raw: bytes, trace: str) -> Caller:
+    """Ask who sent this. Before that is known, no more of it is read than its MSH."""
+    header = salvaged_header(raw)
+    sender = Sender(_said(header, 3), _said(header, 4))
+    return replace(admission(trace, sender), trace=trace)
+
+
+def _said(header: Header, place: int) -> str:
+    return header.component(place, 1).decode("utf-8", "replace")
 
 
 def _refused(hub: Hub, admission: Admission, raw: bytes, trace: str, failure: _Failure) -> Answered:
@@ -117,7 +129,7 @@ def _failure_of(error: HilumError) -> _Failure:
 def _note(hub: Hub, admission: Admission, envelope: Envelope, code: str, reason: str, trace: str) -> None:
     """Keep what was refused, so that a person can see it; a stranger's messages are not kept."""
     try:
-        hub.note_rejected_message(replace(admission(trace), trace=trace), envelope, code, reason)
+        hub.note_rejected_message(_admitted(admission, envelope.raw, trace), envelope, code, reason)
     except Refused:
         return
     except HilumError as error:

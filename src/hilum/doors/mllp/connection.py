@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from hilum.core.access.admission import Sender
 from hilum.core.access.model import PeerKind
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
@@ -20,6 +21,8 @@ _log = structlog.get_logger("hilum.mllp")
 _CHUNK = 64 * 1024
 _TRUST = 60.0
 """Seconds after which a connection is asked again who it is: a peer may have been removed meanwhile."""
+_MOST_SENDERS = 64
+"""Senders on one connection that are remembered."""
 _SEND_SECONDS = 30.0
 _FAREWELL_SECONDS = 1.0
 
@@ -33,9 +36,9 @@ class Connection:
     address: str
     idle: float
     maximum_frame: int
-    _caller: Caller | None = None
+    _callers: dict[Sender, tuple[Caller, float]] = field(default_factory=dict)
+    """Who was admitted, and when."""
     _refusal: Refused | None = None
-    _admitted: float = 0.0
     _closing: bool = False
     _framer: Framer = field(init=False)
 
@@ -108,18 +111,21 @@ class Connection:
             self.socket.settimeout(_SEND_SECONDS)
             self.socket.sendall(frame(content))
 
-    def _admission(self, trace: str) -> Caller:
+    def _admission(self, trace: str, sender: Sender) -> Caller:
         """Say who this is; a stranger is told so once, then the connection ends."""
         if self._refusal is not None:
             raise self._refusal
-        if self._caller is None or time.monotonic() - self._admitted > _TRUST:
+        caller, admitted = self._callers.get(sender, (None, 0.0))
+        if caller is None or time.monotonic() - admitted > _TRUST:
             try:
-                self._caller = self.hub.admit_address(PeerKind.MLLP, self.address, trace)
+                caller = self.hub.admit_address(PeerKind.MLLP, self.address, trace, sender)
             except Refused as refusal:
                 self._refusal = refusal
                 raise
-            self._admitted = time.monotonic()
-        return self._caller
+            if len(self._callers) >= _MOST_SENDERS:
+                self._callers.clear()
+            self._callers[sender] = (caller, time.monotonic())
+        return caller
 
     def _left(self) -> None:
         """The peer has closed, or we are stopping."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, Table, bindparam, delete, select, update
 
 from hilum.core.access.model import LoginLink, Peer, PeerKind, Session, Token, User
+from hilum.core.kernel.peer_options import options_of, said
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.putting import put
 from hilum.stores.sql.schema import login_links, peers, sessions, tokens, users
@@ -62,7 +63,11 @@ class SqlAccess:
 
     def put_peer(self, peer: Peer) -> None:
         """Add or replace a peer by name."""
-        put(self._opened.connection, peers, asdict(peer) | {"kind": peer.kind.value})
+        put(
+            self._opened.connection,
+            peers,
+            asdict(peer) | {"kind": peer.kind.value, "options": said(peer.options)},
+        )
 
     def remove_peer(self, name: str) -> bool:
         """Remove a peer; tell whether it was there."""
@@ -125,4 +130,5 @@ class SqlAccess:
 
 def _peer(row: Sequence[Any]) -> Peer:
     name, kind, *others = row
-    return Peer(name, PeerKind(kind), *others)
+    options = options_of(others.pop() or {})
+    return Peer(name, PeerKind(kind), *others, options=options)

@@ -1,6 +1,6 @@
 """Peers, users, tokens, login links and sessions."""
 
-from sqlalchemy import Boolean, Column, Integer, Table
+from sqlalchemy import JSON, Boolean, Column, Integer, Table
 
 from hilum.stores.sql.columns import Moment, Values, Words
 from hilum.stores.sql.schema.base import metadata, moments, words
@@ -17,6 +17,7 @@ peers = Table(
     *words("default_issuer"),
     Column("check_host", Boolean, nullable=False),
     Column("last_seen", Moment),
+    Column("options", JSON(none_as_null=True)),
 )
 
 users = Table(
