@@ -18,6 +18,7 @@ def _columns(table: Table, kind: type) -> Select[Any]:
     return select(*(table.c[field.name] for field in fields(kind)))
 
 
+_PEER_FIELDS = [field.name for field in fields(Peer)]
 _PEERS = _columns(peers, Peer).order_by(peers.c.name)
 _PEER = _PEERS.where(peers.c.name == bindparam("at"))
 _PEERS_BY_AE_TITLE = _PEERS.where(peers.c.ae_title == bindparam("at"), peers.c.kind == PeerKind.DICOM.value)
@@ -129,6 +130,6 @@ class SqlAccess:
 
 
 def _peer(row: Sequence[Any]) -> Peer:
-    name, kind, *others = row
-    options = options_of(others.pop() or {})
-    return Peer(name, PeerKind(kind), *others, options=options)
+    values = dict(zip(_PEER_FIELDS, row, strict=True))
+    kind, options = PeerKind(values["kind"]), options_of(values["options"] or {})
+    return Peer(**values | {"kind": kind, "options": options})
