@@ -81,8 +81,8 @@ class ArchiveShelf(Protocol):
     def add_series(self, header: Header, study_key: int) -> int:
         """Keep a new series, count it on its study, join its modality there, and return its key."""
 
-    def add_instance(self, header: Header, series_key: int, study_key: int, blob: Blob, source: str) -> int:
-        """Keep a new instance, count it on series and study, and return its key."""
+    def add_instance(self, header: Header, series_key: int, study_key: int, blob: Blob, source: str) -> None:
+        """Keep a new instance, and count it on series and study."""
 
     def find(self, query: Query) -> list[Found]:
         """Return one page of answers: newest study first, then by number and key, so that pages are stable."""

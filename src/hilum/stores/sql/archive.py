@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, update
 
 from hilum.core.archive.model import (
     Blob,
@@ -25,6 +25,7 @@ from hilum.core.archive.model import (
 from hilum.stores.sql import below, finding
 from hilum.stores.sql.folding import folded_name, name_words
 from hilum.stores.sql.opened import Opened
+from hilum.stores.sql.prepared import Prepared, adding
 from hilum.stores.sql.putting import added, put
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, integer_of, series_of, study_of
 from hilum.stores.sql.schema import commitments, instances, series, stored_conflicts, studies
@@ -32,13 +33,14 @@ from hilum.stores.sql.schema import commitments, instances, series, stored_confl
 _CHUNK = 500
 """So many values go into one list of a statement."""
 
-_INSTANCE = (
+_ONE: ColumnElement[int] = literal_column("1")
+_INSTANCE = Prepared(
     select(*INSTANCE, *SERIES, *STUDY)
     .join_from(instances, series, instances.c.series_key == series.c.key)
     .join(studies, series.c.study_key == studies.c.key)
     .where(instances.c.sop_instance_uid == bindparam("uid"))
 )
-_SERIES = (
+_SERIES = Prepared(
     select(*SERIES, *STUDY)
     .join_from(series, studies, series.c.study_key == studies.c.key)
     .where(series.c.series_instance_uid == bindparam("uid"))
@@ -59,7 +61,7 @@ _of_study, _of_series, _of_instance = (
 
 _ADD_STUDY = studies.insert()
 _ADD_SERIES = series.insert()
-_ADD_INSTANCE = instances.insert()
+_ADD_INSTANCE = adding(instances)
 _MODALITIES = (
     select(studies.c.modalities).where(studies.c.key == bindparam("at")).with_for_update(key_share=True)
 )
@@ -73,17 +75,17 @@ _COUNT_SERIES = (
         updated=bindparam("now"),
     )
 )
-_COUNT_IN_SERIES = (
+_COUNT_IN_SERIES = Prepared(
     update(series)
     .where(series.c.key == bindparam("at"))
-    .values(number_of_instances=series.c.number_of_instances + 1, updated=bindparam("now"))
+    .values(number_of_instances=series.c.number_of_instances + _ONE, updated=bindparam("now"))
 )
-_COUNT_IN_STUDY = (
+_COUNT_IN_STUDY = Prepared(
     update(studies)
     .where(studies.c.key == bindparam("at"))
     .values(
-        number_of_instances=studies.c.number_of_instances + 1,
-        version=studies.c.version + 1,
+        number_of_instances=studies.c.number_of_instances + _ONE,
+        version=studies.c.version + _ONE,
         updated=bindparam("now"),
     )
 )
@@ -139,7 +141,7 @@ class SqlArchive:
 
     def instance(self, sop_instance_uid: str) -> tuple[Instance, Series, Study] | None:
         """Return an instance with its series and study."""
-        row = self._opened.connection.execute(_INSTANCE, {"uid": sop_instance_uid}).first()
+        row = _INSTANCE.first(self._opened.connection, {"uid": sop_instance_uid})
         if row is None:
             return None
         series_at, study_at = len(INSTANCE), len(INSTANCE) + len(SERIES)
@@ -152,7 +154,7 @@ class SqlArchive:
 
     def series(self, series_instance_uid: str) -> tuple[Series, Study] | None:
         """Return one series with its study."""
-        row = self._opened.connection.execute(_SERIES, {"uid": series_instance_uid}).first()
+        row = _SERIES.first(self._opened.connection, {"uid": series_instance_uid})
         return (series_of(row[: len(SERIES)]), study_of(row[len(SERIES) :])) if row else None
 
     def add_study(self, header: Header, patient_record_key: int, order_key: int | None) -> int:
@@ -191,8 +193,8 @@ class SqlArchive:
         connection.execute(_COUNT_SERIES, {"at": study_key, "joined": joined, "now": now})
         return key
 
-    def add_instance(self, header: Header, series_key: int, study_key: int, blob: Blob, source: str) -> int:
-        """Keep a new instance, count it on series and study, and return its key."""
+    def add_instance(self, header: Header, series_key: int, study_key: int, blob: Blob, source: str) -> None:
+        """Keep a new instance, and count it on series and study."""
         connection, now = self._opened.connection, self._opened.now
         row = dict(zip(_INSTANCE_FIELDS, _of_instance(header), strict=True))
         row["series_key"] = series_key
@@ -201,10 +203,9 @@ class SqlArchive:
         row["size"] = blob.size
         row["source"] = source
         row["stored"] = now
-        key = added(connection, _ADD_INSTANCE, row)
-        connection.execute(_COUNT_IN_SERIES, {"at": series_key, "now": now})
-        connection.execute(_COUNT_IN_STUDY, {"at": study_key, "now": now})
-        return key
+        _ADD_INSTANCE.run(connection, row)
+        _COUNT_IN_SERIES.run(connection, {"at": series_key, "now": now})
+        _COUNT_IN_STUDY.run(connection, {"at": study_key, "now": now})
 
     def find(self, query: Query) -> list[Found]:
         """Return one page of answers: newest study first, then by number and key, so that pages are stable."""

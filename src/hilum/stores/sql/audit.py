@@ -6,9 +6,10 @@ from sqlalchemy import select
 
 from hilum.core.audit.model import AuditEntry, Outcome
 from hilum.stores.sql.opened import Opened
+from hilum.stores.sql.prepared import adding
 from hilum.stores.sql.schema import audit_entries
 
-_APPEND = audit_entries.insert().inline()
+_APPEND = adding(audit_entries)
 _FIELDS = tuple(field.name for field in fields(AuditEntry))
 _NEWEST = select(*(audit_entries.c[name] for name in _FIELDS)).order_by(audit_entries.c.sequence.desc())
 
@@ -25,8 +26,8 @@ class SqlAudit:
         if self._opened.reading:
             self._opened.noted.append(replace(entry, occurred=entry.occurred or self._opened.now))
             return
-        self._opened.connection.execute(
-            _APPEND,
+        _APPEND.run(
+            self._opened.connection,
             {
                 "action": entry.action,
                 "outcome": entry.outcome.value,

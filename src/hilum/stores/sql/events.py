@@ -4,12 +4,13 @@ from sqlalchemy import bindparam, func, select, update
 
 from hilum.core.kernel.events import Event, Recorded
 from hilum.stores.sql.opened import Opened
+from hilum.stores.sql.prepared import adding
 from hilum.stores.sql.schema import events
 
 _REACTOR = 0x48494C55
 """Number of the advisory lock that lets one reactor work at a time ("HILU")."""
 
-_APPEND = events.insert().inline()
+_APPEND = adding(events)
 _WAITING = (
     select(events.c.sequence, events.c.name, events.c.body, events.c.trace, events.c.occurred)
     .where(events.c.settled.is_(None))
@@ -30,8 +31,8 @@ class SqlEvents:
     def append(self, event: Event, trace: str) -> None:
         """Write the event with the transaction."""
         self._opened.brings_work = True
-        self._opened.connection.execute(
-            _APPEND,
+        _APPEND.run(
+            self._opened.connection,
             {
                 "name": type(event).__name__,
                 "body": event.body(),

@@ -85,12 +85,14 @@ class PostgresqlTransactor:
 
     def _write_once(self, work: Work[T]) -> T:
         with self._engine.connect() as connection:
+            connection.begin()  # by name: of a statement that is run by the driver itself, SQLAlchemy hears nothing
             value = _run(connection, work)
             _commit(connection)
             return value
 
     def _read_once(self, work: Work[T]) -> T:
         with self._reading.connect() as connection:
+            connection.begin()
             return work(SqlTransaction(connection, reading=True))
 
     def _watch(self, changes: Changes) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hilum.core.kernel.errors import Busy, HilumError
 from hilum.stores.sql.changes import Changes
 from hilum.stores.sql.judging import judge
+from hilum.stores.sql.prepared import execute
 from hilum.stores.sql.transaction import SqlTransaction
 from hilum.stores.sql.turnstile import Turnstile
 
@@ -101,11 +102,11 @@ class SqliteTransactor:
         """Run a work on one snapshot."""
         try:
             with self._engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN")
+                execute(connection, "BEGIN")
                 try:
                     return work(SqlTransaction(connection, reading=True))
                 finally:
-                    connection.exec_driver_sql("ROLLBACK")
+                    execute(connection, "ROLLBACK")
         except (SQLAlchemyError, UnicodeError, OverflowError) as error:
             raise judge(error).error from None
 
@@ -137,22 +138,22 @@ class SqliteTransactor:
 
     def _run(self, group: list[_Entry]) -> None:
         connection = self._writing()
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        execute(connection, "BEGIN IMMEDIATE")
         if len(group) == 1:
             self._attempt(connection, group[0])
         else:
             for entry in group:
                 self._attempt_within(connection, entry)
         done = any(entry.error is None for entry in group)
-        connection.exec_driver_sql("COMMIT" if done else "ROLLBACK")
+        execute(connection, "COMMIT" if done else "ROLLBACK")
 
     def _attempt_within(self, connection: Connection, entry: _Entry) -> None:
         """Run one work of several below a savepoint, so that its failure undoes nothing but itself."""
-        connection.exec_driver_sql("SAVEPOINT work")
+        execute(connection, "SAVEPOINT work")
         self._attempt(connection, entry)
         if entry.error is not None:
-            connection.exec_driver_sql("ROLLBACK TO work")
-        connection.exec_driver_sql("RELEASE work")
+            execute(connection, "ROLLBACK TO work")
+        execute(connection, "RELEASE work")
 
     def _attempt(self, connection: Connection, entry: _Entry) -> None:
         try:
@@ -181,7 +182,7 @@ class SqliteTransactor:
         with self._engine.connect() as connection:
             last = None
             while not changes.closing.wait(_WATCH_SECONDS):
-                version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                version = execute(connection, "PRAGMA data_version").fetchone()
                 if version != last:
                     last = version
                     changes.tell()
