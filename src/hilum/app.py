@@ -48,6 +48,7 @@ from hilum.stores.sql import Database
 from hilum.transport.dicom import Timers
 from hilum.transport.hosts import Hosts
 from hilum.wire.dicom.attributes import attribute_texts
+from hilum.wire.dicom.key_objects import rejection_note
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.routes import rules_of
 
@@ -67,6 +68,7 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
         objects,
         Argon2Passwords(),
         read_tags,
+        read_note=rejection_note,
         open_to_all=settings.access.open,
         default_issuer=settings.patients.default_issuer,
         resolve=Hosts(),

@@ -189,6 +189,8 @@ class FileImport:
             stored = self.hub.store(self.caller, spool, indexed_header(header))
         finally:
             spool.discard()
+        if stored.outcome is StoreOutcome.REJECTED:
+            return Result(path, Fate.REJECTED, size, stored.reason)
         if stored.outcome is StoreOutcome.CONFLICT:
             return Result(
                 path, Fate.CONFLICT, size, stored.reason or "kept aside: see the conflicts in the console"

@@ -14,8 +14,11 @@ from hilum.core.access import usecases as access
 from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.model import Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
+from hilum.core.archive import rejection
 from hilum.core.archive import usecases as archive
+from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason
 from hilum.core.archive.model import (
+    Blob,
     Commitment,
     Found,
     Header,
@@ -76,6 +79,7 @@ class Hub:
         passwords: Passwords,
         read_tags: routing.TagReader,
         *,
+        read_note: rejection.NoteReader = rejection.no_note,
         open_to_all: bool = False,
         default_issuer: str = "",
         resolve: Resolve = lambda _host: frozenset(),
@@ -90,6 +94,7 @@ class Hub:
         self._objects = objects
         self._passwords = passwords
         self.read_tags = read_tags
+        self._read_note = read_note
         self.open_to_all = open_to_all
         self._default_issuer = default_issuer
         self._resolve = resolve
@@ -293,7 +298,22 @@ class Hub:
         caller = self._with_issuer(caller)
         self._demand(caller, Permission.ARCHIVE_STORE)
         blob = spool.keep()
-        return self._write(caller, lambda tx: archive.store(tx, caller, header, blob))
+        note = self._note_in(header, blob)
+        return self._write(caller, lambda tx: archive.store(tx, caller, header, blob, note))
+
+    def reject(
+        self, caller: Caller, uids: tuple[str, str, str], reason: RejectionReason, detail: str
+    ) -> Rejection:
+        """Reject a study, series or instance (the last UIDs may be empty); raises NotFound."""
+        return self._write(caller, lambda tx: rejection.reject(tx, caller, uids, reason, detail))
+
+    def restore(self, caller: Caller, key: int, detail: str) -> Rejection:
+        """Take a rejection back; raises NotFound, Conflict."""
+        return self._write(caller, lambda tx: rejection.restore(tx, caller, key, detail))
+
+    def rejections(self, caller: Caller, limit: int = 100, study_instance_uid: str = "") -> list[Rejection]:
+        """Return rejections that hold, newest first."""
+        return self._read(caller, lambda tx: rejection.rejections(tx, caller, limit, study_instance_uid))
 
     def find(self, caller: Caller, query: Query) -> list[Found]:
         """Return one page of answers."""
@@ -475,6 +495,12 @@ class Hub:
         """Ask database and object store whether they work; raises Busy with the reason."""
         self._database.read(lambda tx: tx.access.peers())
         self._objects.check()
+
+    def _note_in(self, header: Header, blob: Blob) -> RejectionNote | None:
+        if header.sop_class_uid != rejection.KEY_OBJECT_SELECTION:
+            return None
+        with self._objects.open(blob.digest) as file:
+            return self._read_note(file)
 
     def _write(self, caller: Caller, work: Work[T]) -> T:
         try:

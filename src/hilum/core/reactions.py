@@ -1,6 +1,7 @@
 """What happens next: event -> calls, one case each."""
 
-from hilum.core.archive.events import InstanceStored
+from hilum.core.archive import rejection
+from hilum.core.archive.events import InstancesRejected, InstanceStored
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.hub import Hub
 from hilum.core.kernel.events import Recorded
@@ -25,6 +26,8 @@ def _react_to(hub: Hub, tx: ExchangeTransaction, recorded: Recorded) -> None:
     match recorded.event:
         case InstanceStored() as stored:
             routing.plan_instance(tx, stored, recorded.trace, hub.read_tags)
+        case InstancesRejected() as rejected:
+            rejection.recount(tx, rejected.study_instance_uid)
         case ReportFiled() as filed:
             routing.plan_report(tx, filed, recorded.trace)
         case _:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
+from hilum.core.kernel.choices import View
 from hilum.core.kernel.errors import Invalid, Refused
+from hilum.core.kernel.peer_options import PeerOptions
 
 _EVERYTHING = frozenset(Permission)
 _READING = frozenset(
@@ -28,6 +30,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
             Permission.ARCHIVE_QUERY,
             Permission.ARCHIVE_RETRIEVE,
             Permission.ARCHIVE_COMMIT,
+            Permission.ARCHIVE_REJECT,
             Permission.WORKLIST_QUERY,
             Permission.PROCEDURE_REPORT,
         }
@@ -37,6 +40,8 @@ ROLES: Mapping[str, frozenset[Permission]] = {
     "operator": _READING
     | {
         Permission.CONFLICTS_READ,
+        Permission.ARCHIVE_REJECT,
+        Permission.ARCHIVE_RESTORE,
         Permission.ROUTING_READ,
         Permission.ROUTING_REPLAY,
         Permission.PEERS_READ,
@@ -85,5 +90,5 @@ def local_operator(trace: str) -> Caller:
     return Caller(CallerKind.LOCAL, "operator", _EVERYTHING, "", trace)
 
 
-ENGINE = Caller(CallerKind.ENGINE, "engine", _EVERYTHING)
-"""The engine acts in Hilum's own name."""
+ENGINE = Caller(CallerKind.ENGINE, "engine", _EVERYTHING, options=PeerOptions(view=View.EVERYTHING))
+"""The engine acts in Hilum's own name, and hands out rejection notes too."""

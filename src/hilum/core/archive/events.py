@@ -23,3 +23,23 @@ class ConflictKept(Event):
 
     kind: str
     sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class InstancesRejected(Event):
+    """Instances of one study went out of sight (IHE RAD-66); `note_uid` is empty where there is no rejection note."""
+
+    study_instance_uid: str
+    series_instance_uids: tuple[str, ...]
+    sop_instance_uids: tuple[str, ...]
+    reason: str
+    note_uid: str
+
+
+@dataclass(frozen=True)
+class InstancesRestored(Event):
+    """Instances of one study are in use again, unless another rejection holds for them."""
+
+    study_instance_uid: str
+    series_instance_uids: tuple[str, ...]
+    sop_instance_uids: tuple[str, ...]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hilum.core.archive.lifecycle import Standing
+from hilum.core.kernel.choices import View
 from hilum.core.orders.model import OrderQuery
 from hilum.core.patients.model import PatientQuery, PatientRecord
 
@@ -88,6 +90,8 @@ class StoreOutcome(StrEnum):
     """The same bytes were here already: nothing changed, and success is true."""
     CONFLICT = "conflict"
     """The same SOP Instance UID with other bytes: kept aside for a person to decide."""
+    REJECTED = "rejected"
+    """It was rejected for a reason that does not let it in again: nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,7 @@ class Instance:
     source: str
     """AE title or name of the caller that sent it."""
     stored: datetime
+    standing: Standing = Standing.CURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +280,8 @@ class Query:
     """Restrict to persons of whom every one of these finds a record."""
     orders: tuple[OrderQuery, ...] = ()
     """Restrict to studies of an order that every one of these finds."""
+    view: View = View.REGULAR
+    """What of the rejected is found; the use-case sets it to the caller's."""
 
 
 @dataclass(frozen=True, slots=True)

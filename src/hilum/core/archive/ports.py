@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from hilum.core.archive.lifecycle_ports import LifecycleShelf
 from hilum.core.archive.model import (
     Blob,
     Commitment,
@@ -15,6 +16,7 @@ from hilum.core.archive.model import (
     StoredConflict,
     Study,
 )
+from hilum.core.kernel.choices import View
 from hilum.core.orders.ports import OrdersTransaction
 
 
@@ -93,8 +95,8 @@ class ArchiveShelf(Protocol):
     def select(self, query: Query) -> list[Found]:
         """Return every instance below what matches, with series, study and surviving patient, in series order."""
 
-    def contents(self, study_keys: list[int]) -> dict[int, tuple[SeriesContent, ...]]:
-        """Return the series of studies with their instances, in series order, by the key of the study."""
+    def contents(self, study_keys: list[int], view: View) -> dict[int, tuple[SeriesContent, ...]]:
+        """Return the series of studies with the instances that a view shows, in order, by the key of the study."""
 
     def add_conflict(self, conflict: StoredConflict) -> bool:
         """Keep a conflict (key 0); tell whether it is new: the same kind, UID and bytes twice are one."""
@@ -127,3 +129,7 @@ class ArchiveTransaction(OrdersTransaction, Protocol):
     @property
     def archive(self) -> ArchiveShelf:
         """Studies, series and instances."""
+
+    @property
+    def lifecycle(self) -> LifecycleShelf:
+        """Rejections, and how instances stand."""

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hilum.core.access import policy
-from hilum.core.archive import rules
+from hilum.core.archive import rejection, rules
 from hilum.core.archive.events import ConflictKept, InstanceStored
+from hilum.core.archive.lifecycle import NEVER_AGAIN, RejectionNote, RejectionReason, reason_of
 from hilum.core.archive.model import (
     Blob,
     Commitment,
@@ -29,6 +30,7 @@ from hilum.core.archive.model import (
 from hilum.core.archive.ports import ArchiveTransaction, Objects
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, Permission
+from hilum.core.kernel.choices import View
 from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.orders import usecases as orders
@@ -45,8 +47,13 @@ SWEEP_AGE = timedelta(hours=24)
 """A blob younger than this may belong to a transaction still on its way."""
 
 
-def store(tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob) -> Stored:
-    """Keep one instance whose bytes are safe already (PS3.4 B.2). Repeating it changes nothing."""
+def store(
+    tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, note: RejectionNote | None = None
+) -> Stored:
+    """Keep one instance whose bytes are safe already (PS3.4 B.2). Repeating it changes nothing.
+
+    Where it is a rejection note, what it refers to is hidden in the same transaction.
+    """
     policy.demand(caller, Permission.ARCHIVE_STORE)
     kept = tx.archive.instance(header.sop_instance_uid)
     if kept is not None:
@@ -54,6 +61,8 @@ def store(tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob) ->
     study_key, series_key = _place(tx, caller, header)
     tx.archive.add_instance(header, series_key, study_key, blob, caller.source)
     record(tx, caller, "archive.store", f"Instance/{header.sop_instance_uid}")
+    if note is not None:
+        rejection.take_note(tx, caller, header.sop_instance_uid, note)
     tx.events.append(_stored_event(header, caller), caller.trace)
     return _answer(header, StoreOutcome.STORED)
 
@@ -62,7 +71,7 @@ def find(tx: ArchiveTransaction, caller: Caller, query: Query) -> list[Found]:
     """Return one page of answers (PS3.4 C.4.1, PS3.18 10.6)."""
     policy.demand(caller, Permission.ARCHIVE_QUERY)
     _check_keys(query)
-    found = tx.archive.find(query)
+    found = tx.archive.find(replace(query, view=caller.view))
     record(tx, caller, "archive.query", query.level, detail=f"{len(found)} answers")
     return found
 
@@ -71,7 +80,7 @@ def count(tx: ArchiveTransaction, caller: Caller, query: Query) -> int:
     """Return how many answers a query has."""
     policy.demand(caller, Permission.ARCHIVE_QUERY)
     _check_keys(query)
-    return tx.archive.count(query)
+    return tx.archive.count(replace(query, view=caller.view))
 
 
 def find_contents(
@@ -84,25 +93,26 @@ def find_contents(
     limit = query.limit
     found = find(tx, caller, query if limit is None else replace(query, limit=limit + 1))
     fitting = rules.as_many_as_fit(found[:limit], most_instances)
-    total = tx.archive.count(query) if counted else None
-    return StudyPage(tuple(_contents(tx, fitting)), more=len(fitting) < len(found), total=total)
+    total = count(tx, caller, query) if counted else None
+    return StudyPage(tuple(_contents(tx, fitting, caller.view)), more=len(fitting) < len(found), total=total)
 
 
 def read_study(tx: ArchiveTransaction, caller: Caller, study_instance_uid: str) -> StudyContent:
     """Return one study with all that is below it; raises NotFound."""
     policy.demand(caller, Permission.ARCHIVE_QUERY)
-    found = tx.archive.find(Query(Level.STUDY, {"study_instance_uid": Exact(study_instance_uid)}, limit=1))
+    matches = {"study_instance_uid": Exact(study_instance_uid)}
+    found = tx.archive.find(Query(Level.STUDY, matches, limit=1, view=caller.view))
     if not found:
         raise NotFound("no such study", next_step="search by patient or accession number")
     record(tx, caller, "archive.read", f"Study/{study_instance_uid}")
-    return _contents(tx, found)[0]
+    return _contents(tx, found, caller.view)[0]
 
 
 def retrieve(tx: ArchiveTransaction, caller: Caller, query: Query) -> list[Retrieved]:
     """Return every instance below what matches, to hand out (PS3.4 C.4.2, C.4.3; PS3.18 10.4)."""
     policy.demand(caller, Permission.ARCHIVE_RETRIEVE)
     _check_keys(query)
-    chosen = [_retrieved(found) for found in tx.archive.select(query)]
+    chosen = [_retrieved(found) for found in tx.archive.select(replace(query, view=caller.view))]
     entities = sorted({f"Study/{one.study_instance_uid}" for one in chosen})
     for entity in entities:
         record(tx, caller, "archive.retrieve", entity, detail=f"{len(chosen)} instances")
@@ -162,12 +172,12 @@ def conflicts(tx: ArchiveTransaction, caller: Caller, limit: int) -> list[Stored
     return tx.archive.conflicts(limit)
 
 
-def _contents(tx: ArchiveTransaction, found: list[Found]) -> list[StudyContent]:
+def _contents(tx: ArchiveTransaction, found: list[Found], view: View) -> list[StudyContent]:
     """Add series, instances and orders to studies: two statements for the whole page."""
     studies = [(one.patient, one.study) for one in found if one.study is not None]
     if not studies:
         return []
-    below = tx.archive.contents([study.key for _, study in studies])
+    below = tx.archive.contents([study.key for _, study in studies], view)
     orders_of = tx.orders.public_ids(sorted({study.order_key for _, study in studies if study.order_key}))
     return [
         StudyContent(patient, study, orders_of.get(study.order_key or 0, ""), below.get(study.key, ()))
@@ -179,7 +189,15 @@ def _store_again(
     tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, kept: tuple[Instance, Series, Study]
 ) -> Stored:
     instance, series, study = kept
+    rejected = reason_of(instance.standing)
+    if rejected in NEVER_AGAIN:
+        record(
+            tx, caller, "archive.refuse", f"Instance/{header.sop_instance_uid}", detail=f"rejected: {rejected}"
+        )
+        return _answer(header, StoreOutcome.REJECTED, f"it was rejected before: {rejected}")
     if instance.blob.digest == blob.digest:
+        if rejected is RejectionReason.RETENTION:
+            rejection.restore_instance(tx, caller, header.sop_instance_uid)
         return _answer(header, StoreOutcome.DUPLICATE)
     moved = (series.series_instance_uid, study.study_instance_uid) != (
         header.series_instance_uid,
@@ -200,6 +218,8 @@ def _place(tx: ArchiveTransaction, caller: Caller, header: Header) -> tuple[int,
                 "this Series Instance UID is kept in another study", next_step="mend the UIDs at their source"
             )
         _watch_patient(tx, caller, header, study)
+        if series.number_of_instances == 0:
+            tx.lifecycle.show_series(series.key, study.key, series.modality)
         return study.key, series.key
     known_study = tx.archive.study(header.study_instance_uid)
     if known_study is not None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hilum.core.kernel.choices import View
 from hilum.core.kernel.peer_options import NO_OPTIONS, PeerOptions
 
 
@@ -27,6 +28,8 @@ class Permission(StrEnum):
     ARCHIVE_QUERY = "archive.query"
     ARCHIVE_RETRIEVE = "archive.retrieve"
     ARCHIVE_COMMIT = "archive.commit"
+    ARCHIVE_REJECT = "archive.reject"
+    ARCHIVE_RESTORE = "archive.restore"
     CONFLICTS_READ = "conflicts.read"
     WORKLIST_QUERY = "worklist.query"
     PROCEDURE_REPORT = "procedure.report"
@@ -59,6 +62,11 @@ class Caller:
     """Calling AE title of an association."""
     options: PeerOptions = NO_OPTIONS
     """What holds for this peer only."""
+
+    @property
+    def view(self) -> View:
+        """Return what this caller sees of instances that were rejected."""
+        return View(self.options.view)
 
     @property
     def source(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from hilum.core.kernel.choices import View
 from hilum.core.kernel.errors import Invalid
 
 T = TypeVar("T")
@@ -63,6 +64,11 @@ class PeerOptions:
     )
     maximum_associations: int = option(
         0, "Associations that it may hold at once; 0: no bound of its own.", least=0
+    )
+    view: str = option(
+        View.REGULAR,
+        "What it sees of rejected instances: none, those of quality reasons, or all with their notes (IHE IOCM).",
+        choices=tuple(View),
     )
     character_set: str = option(
         "", "Specific Character Set that it really writes, where its objects and queries say another one."

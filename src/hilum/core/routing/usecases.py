@@ -6,6 +6,7 @@ from datetime import timedelta
 from hilum.core.access import policy
 from hilum.core.archive import usecases as archive
 from hilum.core.archive.events import InstanceStored
+from hilum.core.archive.lifecycle import reason_of
 from hilum.core.archive.model import CommitmentState, Exact, Level, Query
 from hilum.core.archive.ports import Objects
 from hilum.core.audit.usecases import record
@@ -123,6 +124,8 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
             chosen = archive.retrieve(tx, policy.ENGINE, query)
             if not chosen:
                 raise NotFound("the instance of this delivery is gone")
+            if reason_of(chosen[0].instance.standing) is not None:
+                raise NotFound("the instance of this delivery was rejected since")
             return InstanceParcel(chosen[0], objects.open)
         case ParcelKind.REPORT:
             filed = reports.read(tx, policy.ENGINE, *_report_version(delivery.reference))

@@ -21,8 +21,13 @@ from hilum.wire.dicom.sop_classes import is_storable
 from hilum.wire.dicom.source import BytesSource
 
 PROCESSING_FAILURE, DUPLICATE_INSTANCE, SOP_CLASS_NOT_SUPPORTED = 0x0110, 0x0111, 0x0122
-DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0xA900, 0xC000
+NOT_AUTHORIZED, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0124, 0xA900, 0xC000
 """Failure Reason (0008,1197): PS3.18 Table I.2-2, PS3.7 Annex C."""
+
+_FAILURES = {
+    StoreOutcome.CONFLICT: (DUPLICATE_INSTANCE, "kept aside: "),
+    StoreOutcome.REJECTED: (NOT_AUTHORIZED, ""),
+}
 
 AT_ONCE = 4
 """Instances of one request that are stored at once: their bytes are synced, and their rows committed, together."""
@@ -169,14 +174,14 @@ class _Part:
             self.fail(DOES_NOT_MATCH, "the Study Instance UID is not that of the URL")
             return self.failed()
         stored = self._hub.store(caller, spool, header)
-        conflict = stored.outcome is StoreOutcome.CONFLICT
+        failure, why = _FAILURES.get(stored.outcome, (0, ""))
         return Outcome(
             stored.sop_class_uid,
             stored.sop_instance_uid,
             stored.study_instance_uid,
             stored.series_instance_uid,
-            DUPLICATE_INSTANCE if conflict else 0,
-            f"kept aside: {stored.reason}" if conflict else "",
+            failure,
+            f"{why}{stored.reason}" if failure else "",
         )
 
     def discard(self) -> None:

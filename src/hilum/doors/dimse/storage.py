@@ -47,6 +47,8 @@ def _kept(
         return Status.DOES_NOT_MATCH_SOP_CLASS, "SOP Class or Instance UID differs from the command"
     check_complete(spool, meta)
     stored = session.hub.store(session.caller, spool, header)
+    if stored.outcome is StoreOutcome.REJECTED:
+        return Status.NOT_AUTHORIZED, comment_of(stored.reason)
     if stored.outcome is StoreOutcome.CONFLICT:
         return Status.DUPLICATE_SOP_INSTANCE, comment_of(stored.reason)
     return Status.SUCCESS, ""

@@ -1,6 +1,6 @@
 """Studies, series, instances, conflicts and commitments."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from operator import attrgetter
@@ -22,16 +22,16 @@ from hilum.core.archive.model import (
     StoredConflict,
     Study,
 )
+from hilum.core.kernel.choices import View
 from hilum.stores.sql import below, finding
+from hilum.stores.sql.chunks import chunks
 from hilum.stores.sql.folding import folded_name, name_words
+from hilum.stores.sql.lifecycle import REJECTED
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.prepared import Prepared, adding
 from hilum.stores.sql.putting import added, put
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, integer_of, series_of, study_of
 from hilum.stores.sql.schema import commitments, instances, series, stored_conflicts, studies
-
-_CHUNK = 500
-"""So many values go into one list of a statement."""
 
 _ONE: ColumnElement[int] = literal_column("1")
 _INSTANCE = Prepared(
@@ -112,7 +112,8 @@ _REQUESTED = (
     .order_by(commitments.c.created)
 )
 _STORED_CLASSES = select(instances.c.sop_instance_uid, instances.c.sop_class_uid, instances.c.digest).where(
-    instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True))
+    instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+    instances.c.standing.not_in(REJECTED),
 )
 _REFERENCED = (
     select(instances.c.digest)
@@ -203,6 +204,7 @@ class SqlArchive:
         row["size"] = blob.size
         row["source"] = source
         row["stored"] = now
+        row["standing"] = ""
         _ADD_INSTANCE.run(connection, row)
         _COUNT_IN_SERIES.run(connection, {"at": series_key, "now": now})
         _COUNT_IN_STUDY.run(connection, {"at": study_key, "now": now})
@@ -219,9 +221,9 @@ class SqlArchive:
         """Return every instance below what matches, with series, study and surviving patient, in series order."""
         return finding.every_instance(self._opened.connection, query)
 
-    def contents(self, study_keys: list[int]) -> dict[int, tuple[SeriesContent, ...]]:
-        """Return the series of studies with their instances, in series order, by the key of the study."""
-        return below.contents(self._opened.connection, study_keys)
+    def contents(self, study_keys: list[int], view: View) -> dict[int, tuple[SeriesContent, ...]]:
+        """Return the series of studies with the instances that a view shows, in order, by the key of the study."""
+        return below.contents(self._opened.connection, study_keys, view)
 
     def add_conflict(self, conflict: StoredConflict) -> bool:
         """Keep a conflict (key 0); tell whether it is new: the same kind, UID and bytes twice are one."""
@@ -268,7 +270,7 @@ class SqlArchive:
         """Return SOP Class UID and digest of those of the instances that are kept."""
         return {
             uid: (sop_class_uid, digest)
-            for chunk in _chunks(sop_instance_uids)
+            for chunk in chunks(sop_instance_uids)
             for uid, sop_class_uid, digest in self._opened.connection.execute(
                 _STORED_CLASSES, {"uids": chunk}
             )
@@ -278,7 +280,7 @@ class SqlArchive:
         """Return those of the digests that any row refers to, instance or conflict."""
         return {
             digest
-            for chunk in _chunks(digests)
+            for chunk in chunks(digests)
             for (digest,) in self._opened.connection.execute(_REFERENCED, {"digests": chunk})
         }
 
@@ -298,7 +300,3 @@ def _conflict(row: Sequence[Any]) -> StoredConflict:
 
 def _references(kept: list[dict[str, Any]]) -> tuple[ReferencedInstance, ...]:
     return tuple(ReferencedInstance(**reference) for reference in kept)
-
-
-def _chunks(values: list[str]) -> Iterable[list[str]]:
-    return (values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK))

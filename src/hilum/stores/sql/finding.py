@@ -7,11 +7,13 @@ from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, an
 
 from hilum.core.archive.model import AnyBetween, Between, Found, Level, Match, Query
 from hilum.core.archive.rules import KEYS
+from hilum.core.kernel.choices import View
 from hilum.stores.sql.matching import is_universal, name_condition, text_condition
 from hilum.stores.sql.orders import keys_of
 from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, series_of, study_of
 from hilum.stores.sql.schema import instances, patient_records, series, studies
+from hilum.stores.sql.showing import recounted, showing
 
 _received = patient_records.alias("received")
 """The record that the images came under."""
@@ -54,11 +56,11 @@ _FROM: Mapping[Level, FromClause] = {
     Level.SERIES: _SERIES,
     Level.INSTANCE: _INSTANCES,
 }
-_HAS_STUDIES = exists(
+_STUDIES_OF_ROOT = (
     select(studies.c.key)
     .join_from(studies, _received, _received.c.key == studies.c.patient_record_key)
     .where(_received.c.root_key == _root.c.key)
-).correlate(_root)
+)
 
 _PATIENT_COLUMNS: Mapping[str, Column[Any]] = {
     "patient_birth_date": _root.c.birth_date,
@@ -74,13 +76,16 @@ def find(connection: Connection, query: Query) -> list[Found]:
         chosen = chosen.limit(query.limit)
     elif query.offset:
         chosen = chosen.limit(2**31)
-    return [_found(row, query.level) for row in connection.execute(chosen)]
+    found = [_found(row, query.level) for row in connection.execute(chosen)]
+    return found if query.view is View.REGULAR else recounted(connection, found, query.view)
 
 
 def count(connection: Connection, query: Query) -> int:
     """Return how many answers there are."""
     counted = (
-        select(func.count()).select_from(_FROM[query.level]).where(*_conditions(query), *_own(query.level))
+        select(func.count())
+        .select_from(_FROM[query.level])
+        .where(*_conditions(query), *_showing(query.level, query.view))
     )
     return int(connection.execute(counted).scalar_one())
 
@@ -92,12 +97,18 @@ def every_instance(connection: Connection, query: Query) -> list[Found]:
 
 
 def _chosen(query: Query, shown: Level) -> Select[Any]:
-    return select(*_COLUMNS[shown]).select_from(_FROM[shown]).where(*_conditions(query), *_own(shown))
+    return (
+        select(*_COLUMNS[shown])
+        .select_from(_FROM[shown])
+        .where(*_conditions(query), *_showing(shown, query.view))
+    )
 
 
-def _own(level: Level) -> list[ColumnElement[bool]]:
-    """A person is an answer when it has studies: the archive's view of patients."""
-    return [_HAS_STUDIES] if level is Level.PATIENT else []
+def _showing(level: Level, view: View) -> list[ColumnElement[bool]]:
+    """A person is an answer when it has studies that show: the archive's view of patients."""
+    if level is Level.PATIENT:
+        return [exists(_STUDIES_OF_ROOT.where(*showing(Level.STUDY, view))).correlate(_root)]
+    return showing(level, view)
 
 
 def _found(row: Sequence[Any], level: Level) -> Found:
@@ -115,7 +126,7 @@ def _found(row: Sequence[Any], level: Level) -> Found:
 def _conditions(query: Query) -> list[ColumnElement[bool]]:
     matches = {key: match for key, match in query.matches.items() if not is_universal(match)}
     conditions = _identifier_conditions(matches)
-    conditions += [_condition(key, match, fuzzy=query.fuzzy) for key, match in matches.items()]
+    conditions += [_condition(key, match, query) for key, match in matches.items()]
     if query.patient_root_key is not None:
         conditions.append(_root.c.key == query.patient_root_key)
     conditions += [_root.c.key.in_(persons(one)) for one in query.patients]
@@ -137,7 +148,8 @@ def _identifier_conditions(matches: dict[str, Match]) -> list[ColumnElement[bool
     return [_root.c.key.in_(select(_any_record.c.root_key).where(*given))] if given else []
 
 
-def _condition(key: str, match: Match, *, fuzzy: bool) -> ColumnElement[bool]:
+def _condition(key: str, match: Match, query: Query) -> ColumnElement[bool]:
+    fuzzy = query.fuzzy
     match key:
         case "patient_name":
             return name_condition(_root.c.name_folded, _root.c.name_words if fuzzy else None, match)
@@ -145,9 +157,9 @@ def _condition(key: str, match: Match, *, fuzzy: bool) -> ColumnElement[bool]:
             words = studies.c.referring_physician_name_words if fuzzy else None
             return name_condition(studies.c.referring_physician_name_folded, words, match)
         case "modalities_in_study":
-            return _in_some_series(text_condition(series.c.modality, match))
+            return _in_some_series(text_condition(series.c.modality, match), query.view)
         case "sop_classes_in_study":
-            return _in_some_instance(text_condition(instances.c.sop_class_uid, match))
+            return _in_some_instance(text_condition(instances.c.sop_class_uid, match), query.view)
         case "study_date_time":
             return _started(match)
         case _ if key in _PATIENT_COLUMNS:
@@ -165,15 +177,17 @@ def _started(match: Match) -> ColumnElement[bool]:
     return and_(studies.c.study_date != "", narrowed, joined)
 
 
-def _in_some_series(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    inner = select(series.c.key).where(and_(series.c.study_key == studies.c.key, condition))
+def _in_some_series(condition: ColumnElement[bool], view: View) -> ColumnElement[bool]:
+    shown = showing(Level.SERIES, view)
+    inner = select(series.c.key).where(and_(series.c.study_key == studies.c.key, condition, *shown))
     return exists(inner.correlate(studies))
 
 
-def _in_some_instance(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _in_some_instance(condition: ColumnElement[bool], view: View) -> ColumnElement[bool]:
+    shown = showing(Level.INSTANCE, view)
     inner = (
         select(instances.c.key)
         .join_from(instances, series, instances.c.series_key == series.c.key)
-        .where(and_(series.c.study_key == studies.c.key, condition))
+        .where(and_(series.c.study_key == studies.c.key, condition, *shown))
     )
     return exists(inner.correlate(studies))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from hilum.core.archive.lifecycle import Standing
 from hilum.core.archive.model import Blob, Instance, Series, Study
 from hilum.stores.sql.schema import instances, series, studies
 
@@ -13,13 +14,15 @@ INSTANCE = (
     *(
         instances.c[field.name]
         for field in fields(Instance)
-        if field.name not in ("blob", "source", "stored")
+        if field.name not in ("blob", "source", "stored", "standing")
     ),
     instances.c.digest,
     instances.c.size,
     instances.c.source,
     instances.c.stored,
+    instances.c.standing,
 )
+_STANDINGS = {standing.value: standing for standing in Standing}
 
 
 def study_of(row: Sequence[Any]) -> Study:
@@ -34,8 +37,8 @@ def series_of(row: Sequence[Any]) -> Series:
 
 def instance_of(row: Sequence[Any]) -> Instance:
     """Return the instance of a row of `INSTANCE`."""
-    *front, digest, size, source, stored = row
-    return Instance(*[*front, Blob(digest, size), source, stored])
+    *front, digest, size, source, stored, standing = row
+    return Instance(*[*front, Blob(digest, size), source, stored, _STANDINGS[standing]])
 
 
 def integer_of(text: str) -> int:

@@ -12,6 +12,7 @@ from hilum.stores.sql.archive import SqlArchive
 from hilum.stores.sql.audit import SqlAudit
 from hilum.stores.sql.events import SqlEvents
 from hilum.stores.sql.exchange import SqlMessages
+from hilum.stores.sql.lifecycle import SqlLifecycle
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.orders import SqlOrders
 from hilum.stores.sql.patients import SqlPatients
@@ -78,6 +79,11 @@ class SqlTransaction:
     def archive(self) -> SqlArchive:
         """Studies, series and instances."""
         return SqlArchive(self._opened)
+
+    @cached_property
+    def lifecycle(self) -> SqlLifecycle:
+        """Rejections, and how instances stand."""
+        return SqlLifecycle(self._opened)
 
     @cached_property
     def reports(self) -> SqlReports:

@@ -1,7 +1,15 @@
 """Every table, for SQLite and PostgreSQL alike. Columns carry the names of core's fields."""
 
 from hilum.stores.sql.schema.access import login_links, peers, sessions, tokens, users
-from hilum.stores.sql.schema.archive import commitments, instances, series, stored_conflicts, studies
+from hilum.stores.sql.schema.archive import (
+    commitments,
+    instances,
+    rejected_instances,
+    rejections,
+    series,
+    stored_conflicts,
+    studies,
+)
 from hilum.stores.sql.schema.base import metadata
 from hilum.stores.sql.schema.events import audit_entries, events
 from hilum.stores.sql.schema.exchange import inbound_messages
@@ -31,6 +39,8 @@ __all__ = [
     "peers",
     "performed_procedure_steps",
     "performed_studies",
+    "rejected_instances",
+    "rejections",
     "report_attachments",
     "reports",
     "rules",

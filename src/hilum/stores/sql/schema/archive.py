@@ -1,8 +1,8 @@
-"""Studies, series, instances, conflicts and commitments."""
+"""Studies, series, instances, rejections, conflicts and commitments."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
 
-from hilum.stores.sql.columns import Moment, Values, Words
+from hilum.stores.sql.columns import Key, Moment, Values, Words
 from hilum.stores.sql.schema.base import key, metadata, moments, refers, where, words
 
 studies = Table(
@@ -60,6 +60,28 @@ instances = Table(
     Column("size", BigInteger, nullable=False),
     *words("source"),
     *moments("stored"),
+    Column("standing", Words, nullable=False, server_default=""),
+)
+where("ix_instances_rejected", instances, ("series_key",), "standing <> ''")
+
+rejections = Table(
+    "rejections",
+    metadata,
+    key(),
+    *words("study_instance_uid", "note_uid", "reason", "detail", "caller"),
+    *moments("created"),
+    Column("expires", Moment),
+    Column("restored", Moment),
+    *words("restored_by", "restore_detail"),
+    Index(None, "study_instance_uid"),
+)
+where("ix_rejections_expiring", rejections, ("expires",), "restored IS NULL AND expires IS NOT NULL")
+
+rejected_instances = Table(
+    "rejected_instances",
+    metadata,
+    Column("rejection_key", Key, ForeignKey("rejections.key"), primary_key=True),
+    Column("sop_instance_uid", Words, primary_key=True, index=True),
 )
 
 stored_conflicts = Table(
