@@ -12,7 +12,9 @@ from hilum.core.access.ports import AccessTransaction
 from hilum.core.audit.model import Outcome
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
+from hilum.core.kernel.choices import View
 from hilum.core.kernel.errors import Invalid, NotFound, Refused
+from hilum.core.kernel.peer_options import PeerOptions
 
 LINK_LIFETIME = timedelta(hours=1)
 SESSION_LIFETIME = timedelta(hours=12)
@@ -78,7 +80,8 @@ def admit_token(tx: AccessTransaction, secret: str, address: str, trace: str) ->
     if token is None or token.revoked or expired:
         raise Refused("the token is unknown, revoked or expired", next_step="hilum token create --scope ...")
     permissions = _permissions_of_scopes(token.scopes)
-    return Caller(CallerKind.TOKEN, token.name, permissions, address, trace)
+    options = PeerOptions(view=_view_of_scopes(token.scopes))
+    return Caller(CallerKind.TOKEN, token.name, permissions, address, trace, options=options)
 
 
 def admit_session(tx: AccessTransaction, secret: str, address: str, trace: str) -> tuple[Caller, Session]:
@@ -235,6 +238,13 @@ def _permissions_of_scopes(scopes: tuple[str, ...]) -> frozenset[Permission]:
             raise Invalid(f"no such scope: '{scope}'", next_step=f"choose of: {', '.join(Permission)}, or *")
         allowed |= matching
     return frozenset(allowed)
+
+
+def _view_of_scopes(scopes: tuple[str, ...]) -> View:
+    """Return what a token sees of rejected instances: what is not named is not shown, not even to `*`."""
+    if Permission.VIEW_EVERYTHING in scopes:
+        return View.EVERYTHING
+    return View.QUALITY if Permission.VIEW_QUALITY in scopes else View.REGULAR
 
 
 def _covers(scope: str, permission: Permission) -> bool:

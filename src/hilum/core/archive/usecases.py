@@ -192,7 +192,11 @@ def _store_again(
     rejected = reason_of(instance.standing)
     if rejected in NEVER_AGAIN:
         record(
-            tx, caller, "archive.refuse", f"Instance/{header.sop_instance_uid}", detail=f"rejected: {rejected}"
+            tx,
+            caller,
+            "archive.refuse",
+            f"Instance/{header.sop_instance_uid}",
+            detail=f"rejected: {rejected}",
         )
         return _answer(header, StoreOutcome.REJECTED, f"it was rejected before: {rejected}")
     if instance.blob.digest == blob.digest:

@@ -45,6 +45,9 @@ class Permission(StrEnum):
     PEERS_WRITE = "peers.write"
     ACCESS_ADMINISTER = "access.administer"
     AUDIT_READ = "audit.read"
+    VIEW_QUALITY = "view.quality"
+    VIEW_EVERYTHING = "view.everything"
+    """The view of a token whose scope names it; `*` names none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class PeerOptions:
         0, "Associations that it may hold at once; 0: no bound of its own.", least=0
     )
     view: str = option(
-        View.REGULAR,
+        View.REGULAR.value,
         "What it sees of rejected instances: none, those of quality reasons, or all with their notes (IHE IOCM).",
         choices=tuple(View),
     )
