@@ -227,6 +227,7 @@ def _run_web(
     ]
     http = settings.http
     serving = Serving(
+        trusted_proxies=http.trusted_proxies,
         public_url=http.public_url,
         maximum_body=http.maximum_body,
         maximum_connections=http.maximum_connections,

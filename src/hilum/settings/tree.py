@@ -75,6 +75,11 @@ class Http:
     public_url: str = setting(
         "", "Address under which browsers and clients reach Hilum, when a proxy stands before it."
     )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Addresses and CIDR ranges of proxies whose Forwarded and X-Forwarded-* fields are believed, beside this "
+        "machine.",
+    )
     maximum_body: int = setting(
         16 * 2**20, "Longest request body except stored instances.", unit="octets", least=1024
     )

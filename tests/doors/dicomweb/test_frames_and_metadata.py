@@ -16,6 +16,7 @@ from .conftest import bundled, made_up, part10, parts_of, store
 OCTETS = "application/octet-stream"
 NATIVE = "1.2.840.10008.1.2.1"
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
+_ENDS = ("/frames/1", "/rendered", "/thumbnail")
 
 
 def _uids(data_set: Dataset) -> tuple[str, str, str]:
@@ -115,8 +116,13 @@ def test_a_frame_beyond_the_last_is_404(http: httpx.Client) -> None:
     assert "no frame 2" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("name", ["test-SR.dcm", "rtplan.dcm", "waveform_ecg.dcm"])
-@pytest.mark.parametrize("end", ["/frames/1", "/rendered", "/thumbnail"])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        *((name, end) for name in ("rtplan.dcm", "waveform_ecg.dcm") for end in _ENDS),
+        *(("test-SR.dcm", end) for end in _ENDS if end != "/rendered"),  # which is a page
+    ],
+)
 def test_what_is_no_image_is_406_and_says_so(name: str, end: str, http: httpx.Client) -> None:
     sent = _stored(http, name)
 

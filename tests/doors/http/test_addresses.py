@@ -111,3 +111,23 @@ def test_a_public_url_stands_before_what_requests_say() -> None:
 def test_a_public_url_that_is_none_is_invalid(url: str) -> None:
     with pytest.raises(Invalid):
         public_place(url)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address", "base_url"),
+    [
+        ("for=203.0.113.7;proto=https;host=pacs.example.org", "203.0.113.7", "https://pacs.example.org"),
+        ('for="[2001:db8::7]:4711";proto=https, for=10.0.0.2', "2001:db8::7", "https://10.0.0.9:8080"),
+        ('For="203.0.113.7:99"; Host="pacs.example.org:8443"', "203.0.113.7", "http://pacs.example.org:8443"),
+        ("by=_hidden;secret", "10.0.0.2", "http://10.0.0.9:8080"),
+    ],
+)
+def test_a_trusted_proxy_may_say_it_by_the_standard_field(
+    forwarded: str, address: str, base_url: str
+) -> None:
+    headers = {"host": "10.0.0.9:8080", "forwarded": forwarded}
+
+    place = place_of(_scope("10.0.0.2"), headers, Proxies.of(["10.0.0.0/24"]))
+
+    assert place.address == address
+    assert place.base_url == base_url

@@ -13,11 +13,12 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,16}")
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 _MOST_HOPS = 16
+_LONGEST_FORWARDED = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies whose X-Forwarded-* fields are believed: the configured ones and this machine."""
+    """The proxies whose Forwarded and X-Forwarded-* fields are believed: the configured ones and this machine."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
 
@@ -98,10 +99,11 @@ def place_of(scope: Mapping[str, Any], headers: Mapping[str, str], proxies: Prox
     address = scope["client"][0] if scope.get("client") else ""
     scheme, host, prefix = scope.get("scheme", "http"), _with_port(scope, headers.get("host", "")), ""
     if proxies.trust(address):
-        scheme = _first(headers.get("x-forwarded-proto", "")) or scheme
-        host = _first(headers.get("x-forwarded-host", "")) or host
+        told = _forwarded(headers.get("forwarded", ""))
+        scheme = _first(headers.get("x-forwarded-proto", "")) or told.get("proto", "") or scheme
+        host = _first(headers.get("x-forwarded-host", "")) or told.get("host", "") or host
         prefix = _first(headers.get("x-forwarded-prefix", "")).rstrip("/")
-        address = _client(headers.get("x-forwarded-for", ""), proxies) or address
+        address = _client(headers.get("x-forwarded-for", "") or told.get("for", ""), proxies) or address
     if scheme not in ("http", "https") or not _HOST.fullmatch(host):
         raise Invalid("Host or X-Forwarded-Host/-Proto is not a host name or scheme (RFC 9110 7.2)")
     if prefix and not _PREFIX.fullmatch(prefix):
@@ -118,6 +120,28 @@ def _with_port(scope: Mapping[str, Any], host: str) -> str:
     own = is_loopback(server) and (host == server or host.lower() == "localhost")
     is_default = port == (443 if scope.get("scheme") == "https" else 80)
     return f"{host}:{port}" if own and port and not is_default else host
+
+
+def _forwarded(value: str) -> dict[str, str]:
+    """Read Forwarded (RFC 7239 4): host and proto as the first proxy saw them, and all addresses of `for`."""
+    told: dict[str, str] = {}
+    hops: list[str] = []
+    for element in value[-_LONGEST_FORWARDED:].split(","):
+        for pair in element.split(";"):
+            name, _, said = pair.strip().partition("=")
+            said = said.strip().strip('"')
+            if name.lower() == "for":
+                hops.append(_without_port(said))
+            elif name.lower() in ("host", "proto"):
+                told.setdefault(name.lower(), said)
+    return {**told, "for": ",".join(hops)}
+
+
+def _without_port(node: str) -> str:
+    """Return the address of a node: `192.0.2.1:80`, `[2001:db8::1]:80` (RFC 7239 6)."""
+    if node.startswith("["):
+        return node[1:].partition("]")[0]
+    return node.partition(":")[0] if node.count(":") == 1 else node
 
 
 def _first(value: str) -> str:

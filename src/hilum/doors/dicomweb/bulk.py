@@ -1,6 +1,5 @@
 """WADO-RS bulk data: the value behind a BulkDataURI (PS3.18 10.4.1.1.5)."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -15,18 +14,18 @@ from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, deman
 from hilum.doors.dicomweb.frames import Frames
 from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.paths import instance_url, retrieved
-from hilum.doors.dicomweb.tagged import entity_tag, kept_headers, not_modified
+from hilum.doors.dicomweb.spans import spanned
+from hilum.doors.dicomweb.tagged import Version, not_modified, version_of
 from hilum.doors.dicomweb.video import video_answer
 from hilum.wire.dicom.attributes import attribute_texts
 from hilum.wire.dicom.bulk_data import BulkData, find_bulk_data
 from hilum.wire.dicom.transfer_syntaxes import OCTET_STREAM, transfer_syntax
 
 ENCAPSULATED_DOCUMENT = "00420011"
-_PIXEL_DATA = "7FE00010"
+PIXEL_DATA = "7FE00010"
 _DOCUMENT_TYPES = frozenset({"application/pdf", "text/xml", "model/stl", "model/obj", "model/mtl"})
 """What a document may be served as: nothing that a browser would run as a page of ours."""
 _CHUNK = 1 << 20
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 class Bulk:
@@ -41,15 +40,15 @@ class Bulk:
         ranges = accepted_ranges(request)
         (one,) = retrieved(request, self._hub, caller)
         path = request.path_params["path"]
-        if path.upper() == _PIXEL_DATA and transfer_syntax(one.instance.transfer_syntax_uid).encapsulated:
+        if path.upper() == PIXEL_DATA and transfer_syntax(one.instance.transfer_syntax_uid).encapsulated:
             return self._pixel_data(request, one, ranges)
-        tag = entity_tag(request, [one])
-        known = not_modified(request, tag)
+        version = version_of(request, [one])
+        known = not_modified(request, version)
         if known is not None:
             return known
         file = self._hub.open_blob(one.instance.blob.digest)
         try:
-            return _opened(request, one, file, path, ranges, tag)
+            return _opened(request, one, file, path, ranges, version)
         except BaseException:
             file.close()
             raise
@@ -69,16 +68,22 @@ def document_type(file: BinaryIO) -> str:
 
 
 def _opened(
-    request: Request, one: Retrieved, file: BinaryIO, path: str, ranges: Sequence[Range], tag: str
+    request: Request,
+    one: Retrieved,
+    file: BinaryIO,
+    path: str,
+    ranges: Sequence[Range],
+    version: Version,
 ) -> Response:
     bulk = find_bulk_data(file, path)
     offer = demand(ranges, _offers(file, path))
-    headers = {**kept_headers(tag), "Content-Disposition": "attachment"}
+    headers = {**version.headers, "Content-Disposition": "attachment"}
+    url = f"{instance_url(request, one)}/bulk/{path}"
     if offer.multipart:
-        url = f"{instance_url(request, one)}/bulk/{path}"
         part = Part(offer.media_type, url, bulk_chunks(file, bulk, 0, bulk.length))
         return multipart_answer(offer.media_type, iter([part]), headers)
-    return _single(request, file, bulk, {**headers, "Content-Type": offer.media_type})
+    headers |= {"Content-Type": offer.media_type, "Content-Location": url}
+    return single_value(request, file, bulk, headers)
 
 
 def _offers(file: BinaryIO, path: str) -> list[Offer]:
@@ -89,31 +94,14 @@ def _offers(file: BinaryIO, path: str) -> list[Offer]:
     return [Offer(media_type, "", multipart) for multipart in (False, True) for media_type in media_types]
 
 
-def _single(request: Request, file: BinaryIO, bulk: BulkData, headers: dict[str, str]) -> Response:
-    """Answer the value, or the one range of it that is asked for (RFC 9110 14)."""
-    headers["Accept-Ranges"] = "bytes"
-    asked = "" if bulk.element.big_endian else request.headers.get("range", "")  # its words are swapped whole
-    span = _span(asked, bulk.length)
-    if span is None:
+def single_value(request: Request, file: BinaryIO, bulk: BulkData, headers: dict[str, str]) -> Response:
+    """Answer a value, or the one range of it that is asked for; words of big endian are only swapped whole."""
+    if bulk.element.big_endian:
         headers["Content-Length"] = str(bulk.length)
         return StreamingResponse(bulk_chunks(file, bulk, 0, bulk.length), headers=headers)
-    start, end = span
-    if start >= end:
-        file.close()
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{bulk.length}"})
-    headers["Content-Range"] = f"bytes {start}-{end - 1}/{bulk.length}"
-    headers["Content-Length"] = str(end - start)
-    return StreamingResponse(bulk_chunks(file, bulk, start, end), status_code=206, headers=headers)
-
-
-def _span(asked: str, length: int) -> tuple[int, int] | None:
-    """Return start and end of a range; None for the whole: no range, several, or another unit may be ignored."""
-    met = _RANGE.fullmatch(asked.strip())
-    if met is None or not (met[1] or met[2]):
-        return None
-    if not met[1]:
-        return max(0, length - int(met[2])), length
-    return int(met[1]), min(length, int(met[2]) + 1) if met[2] else length
+    return spanned(
+        request, lambda start, end: bulk_chunks(file, bulk, start, end), bulk.length, headers, file.close
+    )
 
 
 def bulk_chunks(file: BinaryIO, bulk: BulkData, start: int, end: int) -> Iterator[bytes]:

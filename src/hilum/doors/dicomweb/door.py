@@ -11,6 +11,7 @@ from hilum.core.hub import Hub
 from hilum.doors._http.app import Door
 from hilum.doors._http.endpoints import Answer, Endpoint, answered, streamed
 from hilum.doors.dicomweb.bulk import Bulk
+from hilum.doors.dicomweb.bulk_sets import BulkSets
 from hilum.doors.dicomweb.frames import Frames
 from hilum.doors.dicomweb.metadata import Metadata
 from hilum.doors.dicomweb.rendered import Rendered
@@ -58,6 +59,7 @@ def _searches(searching: Searching) -> dict[str, Answer]:
 def _retrievals(hub: Hub) -> dict[str, Answer]:
     """PS3.18 Tables 10.4.1-1 to 10.4.1-6."""
     objects, metadata, frames, rendered = Retrieving(hub), Metadata(hub), Frames(hub), Rendered(hub)
+    bulk_sets = BulkSets(hub)
     answers: dict[str, Answer] = {
         _INSTANCE + "/bulk/{path:path}": Bulk(hub, frames).answer,
         _FRAMES: frames.answer,
@@ -69,6 +71,8 @@ def _retrievals(hub: Hub) -> dict[str, Answer]:
         answers[resource + "/metadata"] = metadata.answer
         answers[resource + "/rendered"] = rendered.answer
         answers[resource + "/thumbnail"] = rendered.thumbnail
+        answers[resource + "/bulkdata"] = bulk_sets.bulk_data
+        answers[resource + "/pixeldata"] = bulk_sets.pixel_data
     return answers
 
 

@@ -14,7 +14,7 @@ from hilum.doors._http.problems import NotAcceptable
 from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, demand
 from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.paths import frame_numbers, instance_url, retrieved
-from hilum.doors.dicomweb.tagged import entity_tag, kept_headers, not_modified
+from hilum.doors.dicomweb.tagged import Version, not_modified, version_of
 from hilum.wire.dicom.decoding import is_decodable
 from hilum.wire.dicom.pixels import Pixels, open_pixels
 from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, OCTET_STREAM
@@ -38,13 +38,13 @@ class Frames:
         self, request: Request, one: Retrieved, numbers: tuple[int, ...], ranges: Sequence[Range]
     ) -> Response:
         """Answer frames of an instance."""
-        tag = entity_tag(request, [one])
-        known = not_modified(request, tag)
+        version = version_of(request, [one])
+        known = not_modified(request, version)
         if known is not None:
             return known
         file = self._hub.open_blob(one.instance.blob.digest)
         try:
-            return self._opened(request, one, file, numbers, ranges, tag)
+            return self._opened(request, one, file, numbers, ranges, version)
         except BaseException:
             file.close()
             raise
@@ -56,22 +56,35 @@ class Frames:
         file: BinaryIO,
         numbers: tuple[int, ...],
         ranges: Sequence[Range],
-        tag: str,
+        version: Version,
     ) -> Response:
         pixels = pixels_of(file)
         absent = [number for number in numbers if number > pixels.image.number_of_frames]
         if absent:
             raise NotFound(f"there is no frame {absent[0]}: the object has {pixels.image.number_of_frames}")
-        offer = demand(ranges, _offers(pixels, alone=len(numbers) == 1))
-        media_type = _label(pixels, offer)
-        content_type = f"{media_type}; transfer-syntax={offer.transfer_syntax_uid}"
-        if not offer.multipart:
-            frame = _frame(pixels, numbers[0], offer)
-            file.close()
-            return Response(frame, headers={**kept_headers(tag), "Content-Type": content_type})
         url = f"{instance_url(request, one)}/frames"
-        parts = _parts(file, pixels, numbers, offer, content_type, url)
-        return multipart_answer(media_type, parts, kept_headers(tag), at_once=len(numbers) == 1)
+        if len(numbers) == 1:
+            offer = demand(ranges, _offers(pixels, alone=True))
+            if not offer.multipart:
+                frame = _frame(pixels, numbers[0], offer)
+                file.close()
+                said = {
+                    "Content-Type": _content_type(pixels, offer),
+                    "Content-Location": f"{url}/{numbers[0]}",
+                }
+                return Response(frame, headers={**version.headers, **said})
+        media_type, parts = frame_parts(file, pixels, numbers, ranges, url)
+        return multipart_answer(media_type, parts, version.headers, at_once=len(numbers) == 1)
+
+
+def frame_parts(
+    file: BinaryIO, pixels: Pixels, numbers: tuple[int, ...] | None, ranges: Sequence[Range], url: str
+) -> tuple[str, Iterator[Part]]:
+    """Return the media type of frames, all where none is named, and each as a part; their end closes the file."""
+    offer = demand(ranges, _offers(pixels, alone=False))
+    numbers = numbers or tuple(range(1, pixels.image.number_of_frames + 1))
+    parts = _parts(file, pixels, numbers, offer, _content_type(pixels, offer), url)
+    return _label(pixels, offer), parts
 
 
 def pixels_of(file: BinaryIO) -> Pixels:
@@ -111,6 +124,10 @@ def _forms(pixels: Pixels, *, multipart: bool) -> list[Offer]:
 
 _OLD_NAMES = {"image/jls": "image/x-jls", "image/dicom-rle": "image/x-dicom-rle"}
 """Names before PS3.18-2017, still asked for."""
+
+
+def _content_type(pixels: Pixels, offer: Offer) -> str:
+    return f"{_label(pixels, offer)}; transfer-syntax={offer.transfer_syntax_uid}"
 
 
 def _label(pixels: Pixels, offer: Offer) -> str:

@@ -12,7 +12,7 @@ from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, deman
 from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.outgoing import DICOM, Outgoing, dicom_offers, outgoing
 from hilum.doors.dicomweb.paths import instance_url, retrieved
-from hilum.doors.dicomweb.tagged import entity_tag, kept_headers, not_modified
+from hilum.doors.dicomweb.tagged import not_modified, version_of
 
 
 class Retrieving:
@@ -26,13 +26,14 @@ class Retrieving:
         ranges = accepted_ranges(request)
         found = retrieved(request, self._hub, caller)
         offers = [demand(ranges, _offers(one, alone=len(found) == 1)) for one in found]
-        tag = entity_tag(request, found)
-        known = not_modified(request, tag)
+        version = version_of(request, found)
+        known = not_modified(request, version)
         if known is not None:
             return known
         if offers[0].multipart:
-            return multipart_answer(DICOM, self._parts(request, ranges, found, offers), kept_headers(tag))
-        return object_answer(self._opened(ranges, found[0], offers[0]), kept_headers(tag))
+            return multipart_answer(DICOM, self._parts(request, ranges, found, offers), version.headers)
+        headers = {**version.headers, "Content-Location": instance_url(request, found[0])}
+        return object_answer(self._opened(ranges, found[0], offers[0]), headers)
 
     def _parts(
         self, request: Request, ranges: Sequence[Range], found: list[Retrieved], offers: list[Offer]

@@ -12,6 +12,7 @@ from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.identifiers import uid
 from hilum.doors._http.endpoints import Answer
 from hilum.doors.dicomweb.acceptance import accepted_ranges, demand
+from hilum.doors.dicomweb.compressed import text_answer
 from hilum.doors.dicomweb.metadata import JSON_OFFERS
 from hilum.doors.dicomweb.paths import service_url, uid_in_path
 from hilum.wire.dicom.search import SearchRequest, search_answer, search_request
@@ -53,9 +54,8 @@ class Searching:
             warnings.append(_MORE)
         base_url = service_url(request)
         answers = [search_answer(one, search, base_url) for one in found]
-        response = Response(
-            json.dumps(answers, separators=(",", ":")), headers={"Content-Type": offer.media_type}
-        )
+        body = json.dumps(answers, separators=(",", ":")).encode("ascii")
+        response = text_answer(request, body, {"Content-Type": offer.media_type})
         for warning in warnings:
             response.headers.append("Warning", f'299 hilum "{_quoted(warning)}"')
         return response

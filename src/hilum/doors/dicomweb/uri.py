@@ -1,6 +1,7 @@
 """WADO-URI: one object by query parameters (PS3.18 section 9)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from hilum.doors.dicomweb.acceptance import Offer, Range, chosen
 from hilum.doors.dicomweb.outgoing import DICOM, dicom_offers, outgoing
 from hilum.doors.dicomweb.rendered import Rendered
 from hilum.doors.dicomweb.retrieving import object_answer
-from hilum.doors.dicomweb.tagged import entity_tag, kept_headers, not_modified
+from hilum.doors.dicomweb.tagged import not_modified, version_of
 from hilum.wire.dicom.rendering import (
     DEFAULT_QUALITY,
     JPEG,
@@ -53,16 +54,16 @@ class WadoUri:
         options, number = _options(asked), _frame_number(asked)
         one = self._retrieved(asked, caller)
         offer = _chosen(asked, one)
-        tag = entity_tag(request, [one])
-        known = not_modified(request, tag)
+        version = version_of(request, [one])
+        known = not_modified(request, version)
         if known is not None:
             return known
         if offer.media_type != DICOM:
-            image = self._rendered.image(one, number, options, offer.media_type)
-            return Response(image, headers={**kept_headers(tag), "Content-Type": offer.media_type})
+            image = self._rendered.image(one, number, replace(options, media_type=offer.media_type))
+            return Response(image, headers={**version.headers, "Content-Type": offer.media_type})
         demanded = "transferSyntax" in asked
         return object_answer(
-            outgoing(self._hub, one, offer.transfer_syntax_uid, demanded=demanded), kept_headers(tag)
+            outgoing(self._hub, one, offer.transfer_syntax_uid, demanded=demanded), version.headers
         )
 
     def _retrieved(self, asked: Mapping[str, str], caller: Caller) -> Retrieved:

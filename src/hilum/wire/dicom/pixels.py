@@ -119,12 +119,19 @@ class Pixels:
         """Return all fragments as one stream: a video (PS3.5 A.4.5 and later)."""
         return b"".join(self.encapsulated_chunks())
 
-    def encapsulated_chunks(self) -> Iterator[bytes]:
-        """Yield the same stream in pieces, since a video is long."""
-        spans, _ = self._walker.fragments(self._element.offset, self._coding)
-        for offset, length in spans[1:]:
-            for start in range(0, length, _PIECE):
-                yield self._read(offset + start, min(_PIECE, length - start))
+    def encapsulated_length(self) -> int:
+        """Return the octets of that stream."""
+        return sum(length for _, length in self._fragments()[1:])
+
+    def encapsulated_chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the same stream, or a span of it, in pieces: a video is long."""
+        before = 0
+        for offset, length in self._fragments()[1:]:
+            first = max(start - before, 0)
+            last = length if end is None else min(length, end - before)
+            for place in range(first, last, _PIECE):
+                yield self._read(offset + place, min(_PIECE, last - place))
+            before += length
 
     def _native_frame(self, number: int) -> bytes:
         """Read one frame by its byte range; single-bit frames are shifted to begin at a byte."""

@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageCms
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
 from hilum.core.kernel.errors import Invalid
+from hilum.wire.dicom.captions import NO_CAPTIONS, Captions, burned_in
 from hilum.wire.dicom.decoding import DecodedFrame, decode_frame
 from hilum.wire.dicom.elements import EVERYTHING, NOTHING, Selection
 from hilum.wire.dicom.grayscale import Window, grayscale_8_bit
@@ -21,8 +22,10 @@ from hilum.wire.dicom.part10 import FileMeta
 from hilum.wire.dicom.pixels import Pixels, open_pixels
 from hilum.wire.dicom.source import Source
 
-JPEG, PNG = "image/jpeg", "image/png"
-RENDERED_MEDIA_TYPES = (JPEG, PNG)
+JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
+RENDERED_MEDIA_TYPES = (JPEG, PNG, GIF)
+ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb", "displayp3")
+"""PS3.18 8.3.5.1.5: the colour spaces that may be asked for; we have the image's own and sRGB."""
 DEFAULT_QUALITY = 90
 LONGEST_SIDE = 10_000
 _MOST_VIEWPORT_PIXELS = 25_000_000
@@ -36,10 +39,11 @@ _GROUPS: Selection = {0x00289145: _TRANSFORMATION, 0x00289132: _VOI}
 _PALETTE = (
     0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203, 0x00281221, 0x00281222, 0x00281223,
 )  # fmt: skip
+_ICC_PROFILE, _OPTICAL_PATHS = 0x00282000, 0x00480105
 RENDERING: Mapping[int, Selection] = MappingProxyType({
     0x00280120: NOTHING, 0x00281050: NOTHING, 0x00281051: NOTHING, 0x00281052: NOTHING, 0x00281053: NOTHING,
     0x00281056: NOTHING, 0x00283000: _LUT, 0x00283010: _LUT, **dict.fromkeys(_PALETTE, EVERYTHING),
-    0x52009229: _GROUPS, 0x52009230: _GROUPS,
+    0x52009229: _GROUPS, 0x52009230: _GROUPS, _ICC_PROFILE: EVERYTHING, _OPTICAL_PATHS: {_ICC_PROFILE: EVERYTHING},
 })  # fmt: skip
 
 
@@ -63,6 +67,8 @@ class RenderingOptions:
     window: Window | None = None
     viewport: Viewport | None = None
     quality: int = DEFAULT_QUALITY
+    captions: Captions = NO_CAPTIONS
+    icc_profile: str = "no"
 
 
 def parse_window(text: str) -> Window:
@@ -96,6 +102,13 @@ def parse_quality(text: str) -> int:
     return int(text)
 
 
+def parse_icc_profile(text: str) -> str:
+    """Read `iccprofile`; raises Invalid."""
+    if text not in ICC_PROFILES:
+        raise Invalid(f"iccprofile is none of {', '.join(ICC_PROFILES)}")
+    return text
+
+
 def render_frame(
     file: bytes | BinaryIO | Source,
     number: int = 1,
@@ -105,11 +118,16 @@ def render_frame(
     """Return one frame as JPEG or PNG; Invalid where the object has no pixels or they cannot be decoded."""
     if options.media_type not in RENDERED_MEDIA_TYPES:
         raise Invalid(f"frames are rendered as {' or '.join(RENDERED_MEDIA_TYPES)}")
+    if options.icc_profile not in ICC_PROFILES[:3]:
+        raise Invalid(
+            f"images are not shown in {options.icc_profile} here", next_step="ask for iccprofile=srgb"
+        )
     pixels = open_pixels(file, meta, also=RENDERING)
     picture = Image.fromarray(_eight_bit(pixels, number, options.window))
     if options.viewport is not None:
         picture = _in_viewport(picture, options.viewport)
-    return _encoded(picture, options)
+    picture, profile = _profiled(picture, pixels, options.icc_profile)
+    return _encoded(burned_in(picture, options.captions), options, profile)
 
 
 def _eight_bit(pixels: Pixels, number: int, window: Window | None) -> npt.NDArray[np.uint8]:
@@ -176,10 +194,36 @@ def _in_viewport(picture: Image.Image, viewport: Viewport) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
 
 
-def _encoded(picture: Image.Image, options: RenderingOptions) -> bytes:
+def _profiled(picture: Image.Image, pixels: Pixels, asked: str) -> tuple[Image.Image, bytes]:
+    """Return a colour picture in the colour space asked for, and its ICC profile; an image without one is sRGB."""
+    if asked == "no" or picture.mode != "RGB":
+        return picture, b""
+    own, srgb = _own_profile(pixels), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    if not own:
+        return picture, srgb.tobytes()
+    if asked == "yes":
+        return picture, own
+    try:
+        shown = ImageCms.profileToProfile(picture, ImageCms.ImageCmsProfile(BytesIO(own)), srgb)
+    except (ImageCms.PyCMSError, OSError) as error:
+        raise Invalid("the ICC profile of the image cannot be applied", peer_said=str(error)[:200]) from error
+    return shown or picture, srgb.tobytes()
+
+
+def _own_profile(pixels: Pixels) -> bytes:
+    """Return the ICC profile of the image, or of its first optical path (PS3.3 C.11.15, C.8.12.5)."""
+    paths = pixels.attributes.get(_OPTICAL_PATHS)
+    item = paths.items[0] if paths is not None and paths.items else {}
+    element = pixels.attributes.get(_ICC_PROFILE) or item.get(_ICC_PROFILE)
+    return element.value if element is not None and len(element.value) == element.length else b""
+
+
+def _encoded(picture: Image.Image, options: RenderingOptions, profile: bytes) -> bytes:
     encoded = BytesIO()
     if options.media_type == PNG:
-        picture.save(encoded, "PNG", compress_level=3)
+        picture.save(encoded, "PNG", compress_level=3, icc_profile=profile or None)
+    elif options.media_type == GIF:
+        picture.save(encoded, "GIF")
     else:
-        picture.save(encoded, "JPEG", quality=options.quality)
+        picture.save(encoded, "JPEG", quality=options.quality, icc_profile=profile or None)
     return encoded.getvalue()
