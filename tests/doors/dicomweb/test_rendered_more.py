@@ -285,7 +285,6 @@ def test_an_answer_has_a_date_and_is_not_sent_again(
     http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-
     monkeypatch.setattr(tagged, "_STILL_MOVING", timedelta(0))
     image = made_up()
     store(http, part10(image))
@@ -330,3 +329,18 @@ def test_a_search_is_gzipped_where_that_is_accepted(accepted: str, gzipped: bool
     assert (answer.headers.get("content-encoding") == "gzip") == gzipped
     assert "Accept-Encoding" in answer.headers["vary"]
     assert len(answer.json()) == 4
+
+
+def test_uris_lead_through_the_proxy_that_was_asked(http: httpx.Client) -> None:
+    image = made_up(ICCProfile=bytes(2000))
+    store(http, part10(image))
+    headers = {
+        "Forwarded": "for=203.0.113.7;proto=https;host=pacs.example.org",
+        "X-Forwarded-Prefix": "/hilum",
+    }
+
+    (metadata,) = http.get(_path(image) + "/metadata", headers=headers).json()
+    (found,) = http.get("/instances", headers=headers).json()
+
+    assert metadata["00282000"]["BulkDataURI"].startswith("https://pacs.example.org/hilum/dicom-web/studies/")
+    assert found["00081190"]["Value"][0].startswith("https://pacs.example.org/hilum/dicom-web/studies/")
