@@ -335,7 +335,7 @@ def test_uris_lead_through_the_proxy_that_was_asked(http: httpx.Client) -> None:
     image = made_up(ICCProfile=bytes(2000))
     store(http, part10(image))
     headers = {
-        "Forwarded": "for=203.0.113.7;proto=https;host=pacs.example.org",
+        "Forwarded": "for=127.0.0.1;proto=https;host=localhost:8443",
         "X-Forwarded-Prefix": "/hilum",
     }
 
