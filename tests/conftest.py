@@ -5,13 +5,19 @@ import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.sql import SQL, Identifier, Literal
 
 from hilum.stores.sql import Database, migrate
@@ -137,3 +143,63 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@dataclass
+class Authority:
+    """A certificate authority of one test; `issue` writes a certificate and its key as PEM files."""
+
+    folder: Path
+    name: str = "Test authority"
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+
+    def __post_init__(self) -> None:
+        """Sign ourselves."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.certificate, _ = self.issue(self.name, is_authority=True)
+
+    def issue(
+        self, name: str, *, days: int = 30, host: str = "", is_authority: bool = False
+    ) -> tuple[Path, Path]:
+        """Return the files of a certificate with this common name, good for so many days from now."""
+        key = self.key if is_authority else ec.generate_private_key(ec.SECP256R1())
+        named = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, self.name)])
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder(issuer, named, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=60))
+            .not_valid_after(now + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
+            )
+        )
+        if host:
+            shown = x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+            builder = builder.add_extension(x509.SubjectAlternativeName([shown]), critical=False)
+        signed = builder.sign(self.key, hashes.SHA256())
+        stem = self.folder / name.replace(" ", "-")
+        files = stem.with_suffix(".crt"), stem.with_suffix(".key")
+        files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+        return files
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom the tests' servers and clients believe."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom nobody believes."""
+    return Authority(tmp_path_factory.mktemp("other-authority"), "Another authority")

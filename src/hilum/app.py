@@ -47,12 +47,16 @@ from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database
 from hilum.transport.dicom import Timers
 from hilum.transport.hosts import Hosts
+from hilum.transport.tls import Entrance, Identity, ServerTls
 from hilum.wire.dicom.attributes import attribute_texts
 from hilum.wire.dicom.key_objects import rejection_note
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.routes import rules_of
 
 FIRST_USER = "admin"
+
+Listeners = Mapping[str, socket.socket]
+"""The bound sockets by the name of their door."""
 
 
 def build_hub(settings: Settings, database: Database | None = None) -> Hub:
@@ -75,6 +79,17 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
     )
 
 
+def tls_identity(settings: Settings) -> Identity:
+    """Return who we are to those that speak TLS with us, and whom we believe."""
+    tls = settings.tls
+    return Identity(tls.certificate, tls.key, tls.authorities, tls.client_certificates)
+
+
+def is_secure(settings: Settings) -> bool:
+    """Tell whether any door of ours speaks TLS."""
+    return settings.http.tls or {settings.dicom.tls, settings.hl7.tls} != {"off"}
+
+
 def migrate(settings: Settings) -> None:
     """Bring the database to the schema of this version; raises Busy, and Conflict when it is newer."""
     settings.data.folder.mkdir(parents=True, exist_ok=True)
@@ -85,9 +100,9 @@ def courier_for(settings: Settings, peer: Peer) -> Courier:
     """Return the courier of a peer; raises Invalid for a kind that nothing is delivered to."""
     match peer.kind:
         case PeerKind.DICOM:
-            return DimseCourier(peer, settings.dicom.ae_title)
+            return DimseCourier(peer, settings.dicom.ae_title, identity=tls_identity(settings))
         case PeerKind.MLLP:
-            return MllpCourier(peer)
+            return MllpCourier(peer, identity=tls_identity(settings))
         case PeerKind.DICOMWEB:
             return DicomWebCourier(peer)
         case PeerKind.FHIR:
@@ -98,9 +113,9 @@ def test_peer(settings: Settings, peer: Peer) -> Receipt:
     """Speak to a peer without leaving anything there: C-ECHO, a connection, a small GET."""
     match peer.kind:
         case PeerKind.DICOM:
-            return dimse_courier.echo(peer, settings.dicom.ae_title)
+            return dimse_courier.echo(peer, settings.dicom.ae_title, tls_identity(settings))
         case PeerKind.MLLP:
-            return mllp_courier.echo(peer)
+            return mllp_courier.echo(peer, tls_identity(settings))
         case PeerKind.DICOMWEB:
             return dicomweb_courier.echo(peer)
         case PeerKind.FHIR:
@@ -111,16 +126,20 @@ def serve(settings: Settings) -> int:
     """Migrate, bind, fork the roles, say where we are; return the exit code when told to stop."""
     _start_log(settings)
     migrate(settings)
-    listeners = {role: _bind(address) for role, address in _addresses(settings).items()}
+    if is_secure(settings):
+        tls_identity(settings).check()
+    listeners = {door: _bind(address) for door, address in _addresses(settings).items()}
     link = _prepare(settings)
-    roles = {role: _role(role, settings, listeners.get(role)) for role in settings.server.roles}
+    roles = {role: _role(role, settings, listeners) for role in settings.server.roles}
     return Supervisor(roles, lambda: _announce(settings, listeners, link)).run()
 
 
 def _addresses(settings: Settings) -> dict[str, Address]:
-    """Return where each role that listens does so."""
+    """Return where each role that listens does so; secure DICOM may have an address of its own."""
     doors = {"web": settings.http.bind, "dicom": settings.dicom.bind, "hl7": settings.hl7.bind}
-    return {role: address for role, address in doors.items() if role in settings.server.roles}
+    if settings.dicom.tls == "separate":
+        doors["dicom-tls"] = settings.dicom.tls_bind
+    return {door: one for door, one in doors.items() if door.partition("-")[0] in settings.server.roles}
 
 
 def _bind(address: Address) -> socket.socket:
@@ -153,9 +172,10 @@ def _announce(settings: Settings, listeners: dict[str, socket.socket], link: str
     """Print where the doors are. The link is a secret: it goes to the terminal, never to the log."""
     lines = ["hilum is ready"]
     for role, listener in sorted(listeners.items()):
-        lines.append(f"  {role:<6} {_where(role, settings, listener)}")
+        lines.append(f"  {role:<9} {_where(role, settings, listener)}")
     if link and "web" in listeners:
-        lines.append(f"  first sign-in, once, within an hour: {_web_url(listeners['web'])}/welcome/{link}")
+        web = _web_url(settings, listeners["web"])
+        lines.append(f"  first sign-in, once, within an hour: {web}/welcome/{link}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -164,59 +184,70 @@ def _where(role: str, settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     match role:
         case "web":
-            return _web_url(listener)
-        case "dicom":
+            return _web_url(settings, listener)
+        case "dicom" | "dicom-tls":
             return f"{settings.dicom.ae_title}@{host}:{port}"
         case _:
             return f"mllp://{host}:{port}"
 
 
-def _web_url(listener: socket.socket) -> str:
+def _web_url(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if settings.http.tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _role(name: str, settings: Settings, listener: socket.socket | None) -> Role:
-    run: Callable[[Settings, socket.socket | None, threading.Event, Callable[[], None]], None] = {
+def _role(name: str, settings: Settings, listeners: Listeners) -> Role:
+    run: Callable[[Settings, Listeners, threading.Event, Callable[[], None]], None] = {
         "dicom": _run_dicom,
         "web": _run_web,
         "hl7": _run_hl7,
         "engine": _run_engine,
     }[name]
-    return lambda stop, ready: run(settings, listener, stop, ready)
+    return lambda stop, ready: run(settings, listeners, stop, ready)
 
 
 def _run_dicom(
-    settings: Settings, listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+    settings: Settings, listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
     server = DimseServer(
         hub=build_hub(settings),
         ae_title=settings.dicom.ae_title,
         any_called_ae_title=settings.access.open,
         open_destination=lambda peer, ae_title, message_id: DimseCourier(
-            peer, settings.dicom.ae_title, (ae_title, message_id)
+            peer, settings.dicom.ae_title, (ae_title, message_id), identity=tls_identity(settings)
         ),
         maximum_associations=settings.dicom.maximum_associations,
         most_answers=settings.limits.answers,
         longest_instance=settings.limits.instance,
         limits=Limits(maximum_length_received=settings.dicom.maximum_pdu_length),
         timers=Timers(artim=settings.dicom.artim, idle=settings.dicom.idle),
+        tls=ServerTls(tls_identity(settings)) if settings.dicom.tls != "off" else None,
     )
     ready()
-    server.serve(_required(listener), stop)
+    entrance = {"same": Entrance.EITHER, "required": Entrance.SECURE}.get(settings.dicom.tls, Entrance.PLAIN)
+    ports = [(listeners["dicom"], entrance)]
+    ports += [(one, Entrance.SECURE) for door, one in listeners.items() if door == "dicom-tls"]
+    serving = [threading.Thread(target=server.serve, args=(one, stop, how)) for one, how in ports]
+    for thread in serving:
+        thread.start()
+    for thread in serving:
+        thread.join()
 
 
 def _run_hl7(
-    settings: Settings, listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+    settings: Settings, listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
     hl7 = settings.hl7
     bounds = Bounds(hl7.maximum_connections, hl7.maximum_frame, hl7.idle)
     ready()
-    MllpServer(build_hub(settings), _required(listener), bounds).run(stop)
+    tls = ServerTls(tls_identity(settings)) if hl7.tls != "off" else None
+    entrance = Entrance.SECURE if hl7.tls == "required" else Entrance.EITHER
+    MllpServer(build_hub(settings), listeners["hl7"], bounds, tls, entrance).run(stop)
 
 
 def _run_web(
-    settings: Settings, listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+    settings: Settings, listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
     hub = build_hub(settings)
     doors = [
@@ -234,8 +265,10 @@ def _run_web(
         idle=http.idle,
     )
     config = server_config(http_app(hub, doors, serving), http.bind.host, http.bind.port, serving)
+    if http.tls:
+        config.ssl_certfile, config.ssl_keyfile = settings.tls.certificate, settings.tls.key
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([_required(listener)],), name="uvicorn")
+    thread = threading.Thread(target=server.run, args=([listeners["web"]],), name="uvicorn")
     thread.start()
     ready()
     stop.wait()
@@ -249,7 +282,7 @@ def _listening(settings: Settings) -> Listening:
 
 
 def _run_engine(
-    settings: Settings, _listener: socket.socket | None, stop: threading.Event, ready: Callable[[], None]
+    settings: Settings, _listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
     database = Database(settings.database_url)
     engine = Engine(
@@ -262,12 +295,6 @@ def _run_engine(
     )
     ready()
     engine.run()
-
-
-def _required(listener: socket.socket | None) -> socket.socket:
-    if listener is None:
-        raise Busy("this role has no address to listen on")
-    return listener
 
 
 def _start_log(settings: Settings) -> None:

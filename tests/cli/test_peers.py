@@ -258,3 +258,16 @@ def test_a_host_that_nobody_knows_is_kept_with_a_warning(hilum: Any) -> None:
 
     assert added.code == Exit.OK
     assert "nobody knows the host" in added.err
+
+
+@pytest.mark.parametrize(("days", "state"), [(300, "ok"), (5, "warn"), (-1, "fail")])
+def test_the_doctor_looks_when_a_certificate_ends(
+    hilum: Any, folder: Path, authority: Any, days: int, state: str
+) -> None:
+    certificate, key = authority.issue("doctor", days=days)
+    folder.mkdir()
+    (folder / "hilum.toml").write_text(f"[tls]\ncertificate = '{certificate}'\nkey = '{key}'\n")
+
+    found = {one["check"]: one["state"] for one in hilum("doctor", "--json").json}
+
+    assert found["certificate doctor.crt"] == state

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hilum.core.access import policy
+from hilum.core.access.certificates import Line
 from hilum.core.access.model import Peer, PeerKind
 from hilum.core.archive.model import Level, Query
 from hilum.core.audit.model import Outcome
@@ -19,6 +20,7 @@ from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients.model import Demographics, PatientStatement
 
 WHERE = ("10.0.0.1", "a-trace")
+LINE = (Line("10.0.0.1"), "a-trace")
 _OPEN_TO_ITS_OWN = {
     "sign_out",  # the secret of the session is the right to end it
     "note_rejected_message",  # it keeps what was refused
@@ -92,7 +94,7 @@ def test_an_association_is_admitted_by_title_and_host(house: Any) -> None:
     known = Peer("ct", PeerKind.DICOM, "10.0.0.1", 104, "CT1", roles=("modality",), default_issuer="A")
     house.hub.put_peer(house.operator, known)
 
-    caller = house.hub.admit_association("CT1", *WHERE)
+    caller = house.hub.admit_association("CT1", *LINE)
 
     assert (caller.name, caller.source, caller.default_issuer) == ("ct", "CT1", "A")
     assert caller.permissions == policy.ROLES["modality"]
@@ -104,7 +106,7 @@ def test_a_strange_title_or_host_is_refused_and_noted(house: Any, title: str, ad
     house.hub.put_peer(house.operator, Peer("ct", PeerKind.DICOM, "10.0.0.1", 104, "CT1"))
 
     with pytest.raises(Refused):
-        house.hub.admit_association(title, address, "a-trace")
+        house.hub.admit_association(title, Line(address), "a-trace")
 
     assert house.trail()[-1].action == "access.refused.association"
 
@@ -112,15 +114,15 @@ def test_a_strange_title_or_host_is_refused_and_noted(house: Any, title: str, ad
 def test_a_connection_is_admitted_by_its_address(house: Any) -> None:
     house.hub.put_peer(house.operator, Peer("ris", PeerKind.MLLP, "10.0.0.1", 2575))
 
-    assert house.hub.admit_address(PeerKind.MLLP, *WHERE).name == "ris"
+    assert house.hub.admit_address(PeerKind.MLLP, *LINE).name == "ris"
     with pytest.raises(Refused):
-        house.hub.admit_address(PeerKind.MLLP, "10.0.0.2", "a-trace")
+        house.hub.admit_address(PeerKind.MLLP, Line("10.0.0.2"), "a-trace")
 
 
 def test_an_open_house_admits_anybody(build_house: Callable[..., Any]) -> None:
     house = build_house(open_to_all=True)
 
-    assert house.hub.admit_association("ANY", *WHERE).permissions == frozenset(Permission)
+    assert house.hub.admit_association("ANY", *LINE).permissions == frozenset(Permission)
     assert house.hub.admit_nobody(*WHERE).name == "open"
 
 

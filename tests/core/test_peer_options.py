@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.core.access.admission import Sender, by_sender, calls_from
+from hilum.core.access.certificates import Line
 from hilum.core.access.model import Peer, PeerKind
 from hilum.core.kernel.caller import Permission
 from hilum.core.kernel.errors import Invalid, Refused
@@ -96,7 +97,7 @@ def test_permissions_of_a_peer_replace_those_of_its_roles(house: Any) -> None:
     only = PeerOptions(permissions=(Permission.ARCHIVE_STORE, Permission.VERIFY))
     house.hub.put_peer(house.operator, replace(CT, host="10.0.0.1", options=only))
 
-    caller = house.hub.admit_association("CT1", "10.0.0.1", "a-trace")
+    caller = house.hub.admit_association("CT1", Line("10.0.0.1"), "a-trace")
 
     assert caller.permissions == {Permission.ARCHIVE_STORE, Permission.VERIFY}
     assert caller.options == only
@@ -111,6 +112,6 @@ def test_a_sender_that_nobody_at_the_address_has_is_refused(house: Any) -> None:
     ris = Peer("ris", PeerKind.MLLP, "10.0.0.1", 2575, options=PeerOptions(sending_application="RIS"))
     house.hub.put_peer(house.operator, ris)
 
-    assert house.hub.admit_address(PeerKind.MLLP, "10.0.0.1", "t", Sender("RIS")).name == "ris"
+    assert house.hub.admit_address(PeerKind.MLLP, Line("10.0.0.1"), "t", Sender("RIS")).name == "ris"
     with pytest.raises(Refused, match="sending application"):
-        house.hub.admit_address(PeerKind.MLLP, "10.0.0.1", "t", Sender("EHR"))
+        house.hub.admit_address(PeerKind.MLLP, Line("10.0.0.1"), "t", Sender("EHR"))

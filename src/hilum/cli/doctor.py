@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hilum.cli.frame import Exit
@@ -18,6 +19,7 @@ from hilum.settings import Address, Settings
 
 if TYPE_CHECKING:
     from hilum.core.hub import Hub
+    from hilum.transport.tls import Identity
 
 _GIBIBYTE = 1 << 30
 _SCARCE = 20 * _GIBIBYTE
@@ -25,8 +27,9 @@ _TOO_LITTLE = 1 * _GIBIBYTE
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """No clock that is right shows less: this version was written later."""
 _WAIT = 2.0
-_DOORS = {"http": "web", "dicom": "dicom", "hl7": "hl7"}
-"""Which role opens the port of a section."""
+_DOORS = {"http": "web", "dicom": "dicom", "dicom-tls": "dicom", "hl7": "hl7"}
+"""Which role opens which port."""
+_SOON = timedelta(days=30)
 
 
 class State(StrEnum):
@@ -56,7 +59,7 @@ def doctor(
 ) -> int:
     """Check ports, database, storage, disk, clock and peers."""
     settings = settings_of(data, config, database, objects)
-    findings = [*_ports(settings), *_disk(settings), *_stores(settings)]
+    findings = [*_ports(settings), *_disk(settings), *_certificate(settings), *_stores(settings)]
     rows = [asdict(finding) for finding in findings]
     show_table(rows, ("state", "check", "finding", "next_step"), as_json=as_json)
     return Exit.PARTIAL if any(finding.state is State.FAIL for finding in findings) else Exit.OK
@@ -79,7 +82,7 @@ def _port(section: str, address: Address) -> Finding:
             probe.bind((address.host, address.port))
     except OSError as error:
         reason = "in use, but nothing answers" if error.errno == errno.EADDRINUSE else error.strerror
-        step = f"end what holds it, or set {section}.bind to another address"
+        step = f"end what holds it, or let {section} listen on another address"
         return Finding(State.FAIL, check, f"{address}: {reason}", step)
     return Finding(State.OK, check, f"{address} is free; no server runs there", "hilum serve")
 
@@ -108,6 +111,32 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         yield Finding(State.WARN, "disk", said, "make room, or move the objects: --objects")
     else:
         yield Finding(State.OK, "disk", said)
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    from hilum.app import is_secure, tls_identity
+
+    identity = tls_identity(settings)
+    if is_secure(settings):
+        yield _tried("tls", partial(_identity, identity))
+    for file in filter(None, (identity.certificate, identity.authorities)):
+        yield _tried(f"certificate {file.name}", partial(_expiry, file))
+
+
+def _identity(identity: "Identity") -> Finding:
+    identity.check()
+    return Finding(State.OK, "tls", "certificate and key belong together")
+
+
+def _expiry(file: Path) -> Finding:
+    from hilum.transport.tls import expiry_of
+
+    end, now = expiry_of(file), datetime.now(UTC)
+    check, step = f"certificate {file.name}", "renew it; a running server reads the new file by itself"
+    if end <= now:
+        return Finding(State.FAIL, check, f"it expired on {end:%Y-%m-%d}", step)
+    state = State.WARN if end < now + _SOON else State.OK
+    return Finding(state, check, f"it is good until {end:%Y-%m-%d}", step if state is State.WARN else "")
 
 
 def _stores(settings: Settings) -> Iterator[Finding]:

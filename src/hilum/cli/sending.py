@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hilum.core.routing.model import Receipt
 
 _COLUMNS = ("peer", "kind", "answer", "said", "milliseconds")
-_SILENCE = ("connection", "association")
+_SILENCE = ("connection", "association", "tls")
 """Codes of receipts that no peer wrote."""
 
 PeerName = Annotated[str, typer.Argument(metavar="PEER", help="Name of a configured peer.")]

@@ -14,6 +14,10 @@ from hilum.settings.tree import FIELDS
 
 Http = Annotated[str | None, typer.Option("--http", metavar="HOST:PORT", help="[default: 127.0.0.1:8080]")]
 Dicom = Annotated[str | None, typer.Option("--dicom", metavar="HOST:PORT", help="[default: 127.0.0.1:11112]")]
+DicomTls = Annotated[
+    str | None,
+    typer.Option("--dicom-tls", metavar="HOST:PORT", help="Associations by TLS too. [default: off]"),
+]
 Hl7 = Annotated[str | None, typer.Option("--hl7", metavar="HOST:PORT", help="[default: 127.0.0.1:2575]")]
 
 
@@ -24,6 +28,7 @@ def serve(
     objects: Objects = None,
     http: Http = None,
     dicom: Dicom = None,
+    dicom_tls: DicomTls = None,
     hl7: Hl7 = None,
     roles: Annotated[
         str | None, typer.Option("--roles", metavar="LIST", help="[default: dicom,web,hl7,engine]")
@@ -38,7 +43,8 @@ def serve(
     """Start the server and stay until it is told to stop."""
     settings = settings_of(
         data, config, database, objects,
-        http__bind=http, dicom__bind=dicom, hl7__bind=hl7, server__roles=roles, access__open=open_to_all,
+        http__bind=http, dicom__bind=dicom, dicom__tls_bind=dicom_tls, dicom__tls="separate" if dicom_tls else None,
+        hl7__bind=hl7, server__roles=roles, access__open=open_to_all,
     )  # fmt: skip
     from hilum.app import serve as serve_forever
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, TypeVar
 from hilum.core.access import policy
 from hilum.core.access import usecases as access
 from hilum.core.access.admission import Resolve, Sender
+from hilum.core.access.certificates import Line
 from hilum.core.access.model import Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
 from hilum.core.archive import rejection
@@ -101,31 +102,35 @@ class Hub:
 
     # Who belongs
 
-    def admit_association(self, ae_title: str, address: str, trace: str) -> Caller:
-        """Admit a DICOM association by calling AE title and address; raises Refused."""
+    def admit_association(self, ae_title: str, line: Line, trace: str) -> Caller:
+        """Admit a DICOM association by calling AE title, address and certificate; raises Refused."""
         known = self._database.read(lambda tx: tx.access.peers_by_ae_title(ae_title))
         try:
-            caller = access.admit_association(known, address, trace, self._resolve)
+            caller = access.admit_association(known, line, trace, self._resolve)
         except Refused:
             if not self.open_to_all:
-                self._note_refusal(None, "association", address, trace)
+                self._note_refusal(None, "association", line.address, trace)
                 raise
-            caller = policy.open_caller(address, trace, ae_title)
+            caller = policy.open_caller(line.address, trace, ae_title)
         self._note_heard(caller)
         return caller
 
-    def admit_address(self, kind: PeerKind, address: str, trace: str, sender: Sender | None = None) -> Caller:
+    def admit_address(self, kind: PeerKind, line: Line, trace: str, sender: Sender | None = None) -> Caller:
         """Admit a connection by its address, and by the sender that a message names (MLLP); raises Refused."""
         known = self._database.read(lambda tx: tx.access.peers())
         try:
-            caller = access.admit_address(known, kind, address, trace, self._resolve, sender or Sender())
+            caller = access.admit_address(known, kind, line, trace, self._resolve, sender or Sender())
         except Refused:
             if not self.open_to_all:
-                self._note_refusal(None, "connection", address, trace)
+                self._note_refusal(None, "connection", line.address, trace)
                 raise
-            caller = policy.open_caller(address, trace)
+            caller = policy.open_caller(line.address, trace)
         self._note_heard(caller)
         return caller
+
+    def note_failed_handshake(self, address: str, trace: str) -> None:
+        """Write to the trail that a caller could not prove by TLS who it is (PS3.15 A.5.3.10)."""
+        self._note_refusal(None, "tls", address, trace)
 
     def admit_token(self, secret: str, address: str, trace: str) -> Caller:
         """Admit a bearer token; raises Refused."""

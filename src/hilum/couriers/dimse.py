@@ -9,6 +9,8 @@ from hilum.core.access.model import Peer
 from hilum.core.kernel.errors import Invalid
 from hilum.core.routing.model import CommitmentParcel, InstanceParcel, Parcel, Receipt, ReportParcel, Verdict
 from hilum.transport.dicom import Association, AssociationEnded, Timers
+from hilum.transport.secure_socket import SecureSocket
+from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
 from hilum.wire.dicom import commitment
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import (
@@ -57,6 +59,8 @@ class DimseCourier:
     originator: tuple[str, int] | None = None
     """AE title and message ID of who asked to move (PS3.7 9.1.1.1)."""
     timers: Timers = field(default_factory=Timers)
+    identity: Identity = NO_IDENTITY
+    """What we show, and whom we believe, where the peer is called by TLS."""
     _association: Association | None = None
     _proposals: list[Proposal] = field(default_factory=list)
 
@@ -197,13 +201,26 @@ class DimseCourier:
         except OSError as error:
             text = f"{self.peer.host}:{self.peer.port}: {error.strerror or error}"
             raise Unreachable(Receipt(Verdict.RETRY, "connection", text)) from error
-        association = Association(transport, Role.REQUESTOR, DEFAULT_LIMITS, self.timers)
+        association = Association(self._secured(transport), Role.REQUESTOR, DEFAULT_LIMITS, self.timers)
         try:
             self._negotiate(association)
         except (AssociationEnded, ProtocolError) as failure:
             association.close()
             raise Unreachable(Receipt(Verdict.RETRY, "association", str(failure))) from failure
         return association
+
+    def _secured(self, transport: socket.socket) -> socket.socket | SecureSocket:
+        """Shake hands by TLS where the peer is configured so. It may pass: somebody renews a certificate."""
+        if not self.peer.options.tls:
+            return transport
+        try:
+            return opened(transport, self.peer, self.identity)
+        except OSError as error:
+            transport.close()
+            raise Unreachable(Receipt(Verdict.RETRY, "tls", f"{self.peer.host}: {why(error)}")) from error
+        except Invalid as ours:
+            transport.close()
+            raise Unreachable(Receipt(Verdict.RETRY, "tls", str(ours))) from ours
 
     def _negotiate(self, association: Association) -> None:
         reporting = RoleSelection(commitment.SOP_CLASS_UID, scu_role=False, scp_role=True)
@@ -228,9 +245,9 @@ class DimseCourier:
             self._association = None
 
 
-def echo(peer: Peer, ae_title: str) -> Receipt:
+def echo(peer: Peer, ae_title: str, identity: Identity = NO_IDENTITY) -> Receipt:
     """C-ECHO on an association of its own."""
-    with closing(DimseCourier(peer, ae_title)) as courier:
+    with closing(DimseCourier(peer, ae_title, identity=identity)) as courier:
         return courier.echo()
 
 

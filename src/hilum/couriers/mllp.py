@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hilum.core.access.model import Peer
 from hilum.core.kernel.errors import Invalid
 from hilum.core.routing.model import Parcel, Receipt, ReportParcel, Verdict
+from hilum.transport.secure_socket import SecureSocket
+from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
 from hilum.wire.hl7v2.ack import Acknowledgement, acknowledgement
 from hilum.wire.hl7v2.errors import Condition
 from hilum.wire.hl7v2.message import Message
@@ -28,7 +30,9 @@ class MllpCourier:
     peer: Peer
     connect_seconds: float = 10.0
     answer_seconds: float = 30.0
-    _socket: socket.socket | None = None
+    identity: Identity = NO_IDENTITY
+    """What we show, and whom we believe, where the peer is called by TLS."""
+    _socket: socket.socket | SecureSocket | None = None
     _framer: Framer = field(default_factory=Framer)
 
     def send(self, parcel: Parcel) -> Receipt:
@@ -61,18 +65,22 @@ class MllpCourier:
             self._socket.close()
             self._socket = None
 
-    def _connected(self) -> socket.socket:
+    def _connected(self) -> socket.socket | SecureSocket:
         """Give the open connection; one on which anything came unasked, or which the peer closed, is replaced."""
         if self._socket is not None and not (self._framer.idle and _is_silent(self._socket)):
             self.close()
         if self._socket is None:
-            self._socket = socket.create_connection((self.peer.host, self.peer.port), self.connect_seconds)
+            self._socket = _secured(
+                socket.create_connection((self.peer.host, self.peer.port), self.connect_seconds),
+                self.peer,
+                self.identity,
+            )
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._framer = Framer(limit=MEBIBYTE)
         self._socket.settimeout(self.answer_seconds)
         return self._socket
 
-    def _answer(self, connection: socket.socket, control_id: str) -> Receipt:
+    def _answer(self, connection: socket.socket | SecureSocket, control_id: str) -> Receipt:
         """Read until the answer to this message; from here on, silence means that nobody knows."""
         deadline = time.monotonic() + self.answer_seconds
         try:
@@ -90,7 +98,7 @@ class MllpCourier:
             return Receipt(Verdict.UNCERTAIN, "hilum", f"the answer is no acknowledgement: {error.what}")
         return Receipt(Verdict.UNCERTAIN, "hilum", "the peer acknowledges other messages than the one sent")
 
-    def _next_frame(self, connection: socket.socket, deadline: float) -> bytes:
+    def _next_frame(self, connection: socket.socket | SecureSocket, deadline: float) -> bytes:
         while (found := self._framer.next_frame()) is None:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -109,18 +117,33 @@ class MllpCourier:
         return found
 
 
-def echo(peer: Peer) -> Receipt:
+def echo(peer: Peer, identity: Identity = NO_IDENTITY) -> Receipt:
     """Connect and leave: HL7 has no message that asks for nothing but an answer."""
     try:
-        socket.create_connection((peer.host, peer.port), _ECHO_SECONDS).close()
+        _secured(socket.create_connection((peer.host, peer.port), _ECHO_SECONDS), peer, identity).close()
     except OSError as error:
         return Receipt(Verdict.RETRY, "connection", _words(error, peer))
+    except Invalid as ours:
+        return Receipt(Verdict.RETRY, "tls", str(ours))
     return Receipt(
         Verdict.ACCEPTED, "open", "the port is open; HL7 has no echo, so that is all that can be asked"
     )
 
 
-def _is_silent(connection: socket.socket) -> bool:
+def _secured(connection: socket.socket, peer: Peer, identity: Identity) -> socket.socket | SecureSocket:
+    """Shake hands by TLS where the peer is configured so; raises OSError in clear words, Invalid for our own files."""
+    if not peer.options.tls:
+        return connection
+    try:
+        return opened(connection, peer, identity)
+    except (OSError, Invalid) as error:
+        connection.close()
+        if isinstance(error, OSError):
+            raise ConnectionError(why(error)) from error
+        raise
+
+
+def _is_silent(connection: socket.socket | SecureSocket) -> bool:
     """Tell whether nothing came since the last answer, not even the end of the connection."""
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)

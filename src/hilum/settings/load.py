@@ -46,9 +46,7 @@ def load(
 
 def checked(settings: Settings) -> Settings:
     """Return the settings, or raise Refused when they would open Hilum to strangers."""
-    exposed = [
-        f"{name}.bind = {address}" for name, address in settings.binds.items() if not address.is_loopback
-    ]
+    exposed = [f"{name} = {address}" for name, address in settings.binds.items() if not address.is_loopback]
     if settings.access.open and exposed:
         raise Refused(
             f"--open admits anybody, so every address must be loopback; these are not: {', '.join(exposed)}",

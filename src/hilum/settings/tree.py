@@ -72,6 +72,7 @@ class Http:
     """DICOMweb, FHIR, the API and the console: one port."""
 
     bind: Address = setting(Address("127.0.0.1", 8080), "Address to listen on. `--http`.")
+    tls: bool = setting(False, "Serve https; without client certificates.")
     public_url: str = setting(
         "", "Address under which browsers and clients reach Hilum, when a proxy stands before it."
     )
@@ -90,10 +91,38 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS by the BCP 195 profile (PS3.15 B.12, RFC 9325): one identity for all doors and for what we send."""
+
+    certificate: Path | None = setting(
+        None, "PEM file of our certificate and its chain; read anew when it changes."
+    )
+    key: Path | None = setting(None, "PEM file of its key, without password.")
+    authorities: Path | None = setting(
+        None,
+        "PEM file of the authorities whose certificates we believe; none: those of the system, for peers we call.",
+    )
+    client_certificates: str = setting(
+        "required",
+        "What DICOM and HL7 callers must show: a certificate, one if they have it, or nothing.",
+        choices=("required", "optional", "none"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Dicom:
     """DICOM associations: all services on one port."""
 
     bind: Address = setting(Address("127.0.0.1", 11112), "Address to listen on. `--dicom`.")
+    tls: str = setting(
+        "off",
+        "`off`; `separate`: on `dicom.tls_bind` too; `same`: on `dicom.bind` beside plain associations, told apart by "
+        "their first octet; `required`: on `dicom.bind`, where nothing else is heard.",
+        choices=("off", "separate", "same", "required"),
+    )
+    tls_bind: Address = setting(
+        Address("127.0.0.1", 2762), "Address of TLS associations when they are separate. `--dicom-tls`."
+    )
     ae_title: str = setting("HILUM", "Our AE title, called and calling (PS3.5 6.2, AE).")
     maximum_associations: int = setting(100, "Associations served at once.", unit="associations", least=1)
     maximum_pdu_length: int = setting(
@@ -110,6 +139,12 @@ class Hl7:
     """HL7 v2 over MLLP: all messages on one port."""
 
     bind: Address = setting(Address("127.0.0.1", 2575), "Address to listen on. `--hl7`.")
+    tls: str = setting(
+        "off",
+        "`off`; `same`: on `hl7.bind` beside plain connections, told apart by their first octet; `required`: on "
+        "`hl7.bind`, where nothing else is heard.",
+        choices=("off", "same", "required"),
+    )
     maximum_connections: int = setting(100, "Connections served at once.", unit="connections", least=1)
     maximum_frame: int = setting(16 * 2**20, "Longest MLLP block.", unit="octets", least=1024)
     idle: float = setting(
@@ -194,6 +229,7 @@ class Settings:
     data: DataFolder = DataFolder()
     server: Server = Server()
     http: Http = Http()
+    tls: Tls = Tls()
     dicom: Dicom = Dicom()
     hl7: Hl7 = Hl7()
     database: Database = Database()
@@ -216,8 +252,9 @@ class Settings:
 
     @property
     def binds(self) -> Mapping[str, Address]:
-        """Return the address of every door, by section."""
-        return {"http": self.http.bind, "dicom": self.dicom.bind, "hl7": self.hl7.bind}
+        """Return the address of every door, by its name."""
+        separate = {"dicom-tls": self.dicom.tls_bind} if self.dicom.tls == "separate" else {}
+        return {"http": self.http.bind, "dicom": self.dicom.bind, "hl7": self.hl7.bind, **separate}
 
 
 def _paths() -> dict[str, "Field[Any]"]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hilum.transport.secure_socket import SecureSocket
 from hilum.wire.dicom.dimse.assembler import CommandReceived, MessageAssembler
 from hilum.wire.dicom.dimse.codec import encode_command
 from hilum.wire.dicom.dimse.messages import CCancelRequest, Command
@@ -53,7 +54,9 @@ class AssociationEnded(Exception):
 class Association:
     """Blocking face of a `Connection`. Not for two threads at once."""
 
-    def __init__(self, transport: socket.socket, role: Role, limits: Limits, timers: Timers) -> None:
+    def __init__(
+        self, transport: socket.socket | SecureSocket, role: Role, limits: Limits, timers: Timers
+    ) -> None:
         self.connection = Connection(role, limits)
         self._socket = transport
         self._assembler = MessageAssembler(limits)

@@ -26,6 +26,7 @@ from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database
 from hilum.transport.dicom import Association, AssociationEnded, Timers
 from hilum.transport.hosts import Hosts
+from hilum.transport.tls import Entrance
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import Command, CStoreRequest
 from hilum.wire.dicom.part10 import read_file_meta
@@ -188,14 +189,16 @@ Serve = Callable[..., int]
 def serve() -> Iterator[Serve]:
     """Return a function that serves a hub until the test ends: `serve(hub, **settings)` gives the port."""
     with ExitStack() as stack:
-        yield lambda hub, **changes: stack.enter_context(_serving(server_on(hub, **changes)))
+        yield lambda hub, entrance=Entrance.PLAIN, **changes: stack.enter_context(
+            _serving(server_on(hub, **changes), entrance)
+        )
 
 
 @contextmanager
-def _serving(server: DimseServer) -> Iterator[int]:
+def _serving(server: DimseServer, entrance: Entrance) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     stop = threading.Event()
-    thread = threading.Thread(target=server.serve, args=(listener, stop))
+    thread = threading.Thread(target=server.serve, args=(listener, stop, entrance))
     thread.start()
     try:
         yield listener.getsockname()[1]

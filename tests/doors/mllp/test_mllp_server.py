@@ -12,6 +12,7 @@ import pytest
 
 from hilum.core.access import policy
 from hilum.core.access.admission import Sender
+from hilum.core.access.certificates import Line
 from hilum.core.access.model import PeerKind
 from hilum.core.exchange.model import Applied, Command, Envelope, RegisterPatient
 from hilum.core.hub import Hub
@@ -39,14 +40,14 @@ class Listening(Hub):
     gate: threading.Event | None = None
     senders: list[Sender | None] = field(default_factory=list)
 
-    def admit_address(self, kind: PeerKind, address: str, trace: str, sender: Sender | None = None) -> Caller:
+    def admit_address(self, kind: PeerKind, line: Line, trace: str, sender: Sender | None = None) -> Caller:
         """Admit anybody, or nobody."""
         assert kind is PeerKind.MLLP
         self.admissions += 1
         self.senders.append(sender)
         if not self.admits:
             raise Refused("no peer of this kind is known at this address", next_step="add it")
-        return policy.open_caller(address, trace)
+        return policy.open_caller(line.address, trace)
 
     def receive_message(self, caller: Caller, envelope: Envelope, command: Command) -> Applied:
         """Keep it."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hilum.core.access import policy
 from hilum.core.access.admission import Resolve, Sender, by_sender, calls_from
+from hilum.core.access.certificates import Line, shows_what_it_must
 from hilum.core.access.model import LoginLink, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import AccessTransaction
 from hilum.core.audit.model import Outcome
@@ -27,11 +28,17 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def admit_association(candidates: Iterable[Peer], address: str, trace: str, resolve: Resolve) -> Caller:
+def admit_association(candidates: Iterable[Peer], line: Line, trace: str, resolve: Resolve) -> Caller:
     """Return which of the peers with a calling AE title this is (PS3.15 node authentication); raises Refused."""
-    for peer in candidates:
-        if not peer.check_host or calls_from(peer, address, resolve):
-            return _peer_caller(peer, address, trace)
+    there = [one for one in candidates if not one.check_host or calls_from(one, line.address, resolve)]
+    for peer in there:
+        if shows_what_it_must(peer, line):
+            return _peer_caller(peer, line.address, trace)
+    if there:
+        raise Refused(
+            "the peer came without TLS, or with another certificate than the one it is bound to",
+            next_step="look at what it must show: hilum peers show NAME",
+        )
     raise Refused(
         "the calling AE title is not known from this address",
         next_step="add it: hilum peers add NAME --dicom AET@HOST:PORT",
@@ -39,17 +46,17 @@ def admit_association(candidates: Iterable[Peer], address: str, trace: str, reso
 
 
 def admit_address(
-    candidates: Iterable[Peer], kind: PeerKind, address: str, trace: str, resolve: Resolve, sender: Sender
+    candidates: Iterable[Peer], kind: PeerKind, line: Line, trace: str, resolve: Resolve, sender: Sender
 ) -> Caller:
     """Return the caller behind an address and, where several share it, the sender it names (MLLP); raises Refused."""
-    there = [one for one in candidates if one.kind is kind and calls_from(one, address, resolve)]
-    peer = by_sender(there, sender)
+    there = [one for one in candidates if one.kind is kind and calls_from(one, line.address, resolve)]
+    peer = by_sender((one for one in there if shows_what_it_must(one, line)), sender)
     if peer is not None:
-        return _peer_caller(peer, address, trace)
+        return _peer_caller(peer, line.address, trace)
     if there:
         raise Refused(
-            "no peer at this address has this sending application and facility",
-            next_step="set what it writes: hilum peers set NAME sending_application=MSH-3",
+            "no peer at this address has this sending application, facility and certificate",
+            next_step="set what it writes and shows: hilum peers set NAME sending_application=... certificate=...",
         )
     raise Refused(
         "no peer of this kind is known at this address",

@@ -70,6 +70,11 @@ class PeerOptions:
         "What it sees of rejected instances: none, those of quality reasons, or all with their notes (IHE IOCM).",
         choices=tuple(View),
     )
+    tls: bool = option(False, "Speak TLS with it: we call it so, and it is admitted only so.")
+    certificate: str = option(
+        "",
+        "Certificate that it must show: its SHA-256 fingerprint, or its common name or an alternative name.",
+    )
     character_set: str = option(
         "", "Specific Character Set that it really writes, where its objects and queries say another one."
     )

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from hilum.core.access.certificates import Line
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Busy, Refused
 from hilum.doors.dimse import association as door
 from hilum.doors.dimse.session import OpenDestination, Session
 from hilum.transport.dicom import Association, AssociationEnded, Timers
+from hilum.transport.secure_socket import SecureSocket
+from hilum.transport.tls import Entrance, ServerTls, certificate_of, greeted, why
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.dicom.upper_layer.negotiation import refuse
@@ -50,13 +53,17 @@ class DimseServer:
     longest_instance: int
     limits: Limits
     timers: Timers
+    tls: ServerTls | None = None
+    """Without it nobody is greeted by TLS."""
     _connections: set[socket.socket] = field(default_factory=set)
     _associations: Counter[str] = field(default_factory=Counter)
     """How many there are, by the name of the caller."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def serve(self, listener: socket.socket, stop: threading.Event) -> None:
-        """Accept until `stop`; then give associations a moment, and cut what is left."""
+    def serve(
+        self, listener: socket.socket, stop: threading.Event, entrance: Entrance = Entrance.PLAIN
+    ) -> None:
+        """Accept until `stop`; then give associations a moment, and cut what is left. One thread for each listener."""
         listener.settimeout(0.2)
         while not stop.is_set():
             try:
@@ -67,10 +74,10 @@ class DimseServer:
                 log.warning("connection not accepted", reason=error.strerror)
                 stop.wait(_PAUSE)
                 continue
-            self._start(transport, str(address[0]))
+            self._start(transport, str(address[0]), entrance)
         self._end()
 
-    def _start(self, transport: socket.socket, address: str) -> None:
+    def _start(self, transport: socket.socket, address: str, entrance: Entrance) -> None:
         with self._lock:
             full = len(self._connections) >= self.maximum_associations * _CONNECTIONS_PER_ASSOCIATION
             if not full:
@@ -80,27 +87,45 @@ class DimseServer:
             transport.close()
             return
         try:
-            threading.Thread(target=self._run, args=(transport, address), daemon=True).start()
+            threading.Thread(target=self._run, args=(transport, address, entrance), daemon=True).start()
         except RuntimeError as error:  # no more threads
             log.warning("connection not accepted", address=address, reason=str(error))
             self._forget(transport)
             transport.close()
 
-    def _run(self, transport: socket.socket, address: str) -> None:
+    def _run(self, transport: socket.socket, address: str, entrance: Entrance) -> None:
         """Serve one connection. Nothing that happens here may reach another one."""
         trace = secrets.token_hex(8)
         try:
-            association = Association(transport, Role.ACCEPTOR, self.limits, self.timers)
-            self._serve(association, address, trace)
+            greeted_by = self._greeted(transport, address, trace, entrance)
+            if greeted_by is not None:
+                association = Association(greeted_by[0], Role.ACCEPTOR, self.limits, self.timers)
+                self._serve(association, greeted_by[1], trace)
         except OSError as error:  # it was gone before it was greeted
             log.info("connection lost", trace=trace, reason=error.strerror)
         finally:
             transport.close()
             self._forget(transport)
 
-    def _serve(self, association: Association, address: str, trace: str) -> None:
+    def _greeted(
+        self, transport: socket.socket, address: str, trace: str, entrance: Entrance
+    ) -> tuple[socket.socket | SecureSocket, Line] | None:
+        """Shake hands by TLS where that is due; None when it failed."""
+        if self.tls is None or entrance is Entrance.PLAIN:
+            return transport, Line(address)
         try:
-            self._converse(association, address, trace)
+            secured = greeted(transport, self.tls, entrance, self.timers.artim)
+        except OSError as error:
+            log.warning("TLS handshake failed", trace=trace, address=address, reason=why(error))
+            self.hub.note_failed_handshake(address, trace)
+            return None
+        if secured is None:
+            return transport, Line(address)
+        return secured, Line(address, secure=True, certificate=certificate_of(secured))
+
+    def _serve(self, association: Association, line: Line, trace: str) -> None:
+        try:
+            self._converse(association, line, trace)
         except AssociationEnded as ended:
             if not ended.orderly:
                 log.info("association ended", trace=trace, how=ended.how)
@@ -116,13 +141,13 @@ class DimseServer:
         with self._lock:
             self._connections.discard(transport)
 
-    def _converse(self, association: Association, address: str, trace: str) -> None:
+    def _converse(self, association: Association, line: Line, trace: str) -> None:
         request = door.await_request(association)
         refusal = refuse(request)
         if refusal is not None:
             door.reject(association, refusal)
             return
-        session = self._admitted(association, request, address, trace)
+        session = self._admitted(association, request, line, trace)
         if session is None:
             return
         if not self._occupied(session.caller):
@@ -147,15 +172,15 @@ class DimseServer:
         return free
 
     def _admitted(
-        self, association: Association, request: AssociateRequest, address: str, trace: str
+        self, association: Association, request: AssociateRequest, line: Line, trace: str
     ) -> Session | None:
         if not self.any_called_ae_title and request.called_ae_title != self.ae_title:
             door.reject(association, REJECT_CALLED_AE_TITLE)
             return None
         try:
-            caller = self.hub.admit_association(request.calling_ae_title, address, trace)
+            caller = self.hub.admit_association(request.calling_ae_title, line, trace)
         except Refused as error:
-            log.warning("association refused", trace=trace, address=address, reason=error.what)
+            log.warning("association refused", trace=trace, address=line.address, reason=error.what)
             door.reject(association, REJECT_CALLING_AE_TITLE)
             return None
         except Busy as error:

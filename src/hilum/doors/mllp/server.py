@@ -8,6 +8,7 @@ import structlog
 
 from hilum.core.hub import Hub
 from hilum.doors.mllp.connection import Connection
+from hilum.transport.tls import Entrance, ServerTls
 
 _log = structlog.get_logger("hilum.mllp")
 
@@ -32,6 +33,8 @@ class MllpServer:
     hub: Hub
     listener: socket.socket
     bounds: Bounds = field(default_factory=Bounds)
+    tls: ServerTls | None = None
+    entrance: Entrance = Entrance.PLAIN
     _serving: dict[threading.Thread, Connection] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
@@ -55,7 +58,9 @@ class MllpServer:
             _log.warning("too many connections", address=address, maximum=self.bounds.maximum_connections)
             accepted.close()
             return
-        connection = Connection(self.hub, accepted, address, self.bounds.idle, self.bounds.maximum_frame)
+        connection = Connection(
+            self.hub, accepted, address, self.bounds.idle, self.bounds.maximum_frame, self.tls, self.entrance
+        )
         thread = threading.Thread(target=connection.run, name=f"mllp-{address}", daemon=True)
         self._serving[thread] = connection
         thread.start()
