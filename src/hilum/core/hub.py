@@ -65,6 +65,19 @@ from hilum.core.routing.model import (
     Queue,
     Rule,
 )
+from hilum.core.workitems import telling
+from hilum.core.workitems import usecases as workitems
+from hilum.core.workitems.model import (
+    Attributes,
+    Cancellation,
+    Remark,
+    Subscriber,
+    Workitem,
+    WorkitemChange,
+    WorkitemQuery,
+    WorkitemState,
+)
+from hilum.core.workitems.model import Report as WorkitemReport
 
 T = TypeVar("T")
 Work = Callable[[ExchangeTransaction], T]
@@ -403,6 +416,74 @@ class Hub:
     def find_reports(self, caller: Caller, query: ReportQuery) -> tuple[list[FiledReport], int]:
         """Return one page of reports, and how many there are."""
         return self._read(caller, lambda tx: reports.find(tx, caller, query))
+
+    # Workitems
+
+    def create_workitem(
+        self, caller: Caller, sop_instance_uid: str, given: Attributes
+    ) -> tuple[Workitem, Remark]:
+        """UPS N-CREATE; raises AttributeFault, WorkitemConflict."""
+        return self._write(caller, lambda tx: workitems.create(tx, caller, sop_instance_uid, given))
+
+    def read_workitem(self, caller: Caller, sop_instance_uid: str) -> Workitem:
+        """UPS N-GET; raises WorkitemUnknown."""
+        return self._read(caller, lambda tx: workitems.read(tx, caller, sop_instance_uid))
+
+    def workitem_history(self, caller: Caller, sop_instance_uid: str) -> list[WorkitemChange]:
+        """Return the states that a workitem went through, oldest first; raises WorkitemUnknown."""
+        return self._read(caller, lambda tx: workitems.history(tx, caller, sop_instance_uid))
+
+    def change_workitem(
+        self, caller: Caller, sop_instance_uid: str, given: Attributes, transaction_uid: str
+    ) -> None:
+        """UPS N-SET; raises AttributeFault, WorkitemConflict, WorkitemUnknown."""
+        self._write(caller, lambda tx: workitems.change(tx, caller, sop_instance_uid, given, transaction_uid))
+
+    def change_workitem_state(
+        self, caller: Caller, sop_instance_uid: str, wanted: WorkitemState, transaction_uid: str
+    ) -> Remark:
+        """Change UPS State; raises WorkitemConflict, WorkitemUnknown."""
+        return self._write(
+            caller, lambda tx: workitems.change_state(tx, caller, sop_instance_uid, wanted, transaction_uid)
+        )
+
+    def request_workitem_cancel(
+        self, caller: Caller, sop_instance_uid: str, cancellation: Cancellation
+    ) -> Remark:
+        """Request UPS Cancel; raises WorkitemConflict, WorkitemUnknown."""
+        return self._write(
+            caller, lambda tx: workitems.request_cancel(tx, caller, sop_instance_uid, cancellation)
+        )
+
+    def find_workitems(self, caller: Caller, query: WorkitemQuery) -> list[Workitem]:
+        """Return one page of workitems, by scheduled start."""
+        return self._read(caller, lambda tx: workitems.find(tx, caller, query))
+
+    def subscribe_to_workitems(self, caller: Caller, sop_instance_uid: str, wanted: Subscriber) -> None:
+        """Subscribe an AE to one workitem, to all or to those that match; raises WorkitemUnknown."""
+        self._write(caller, lambda tx: telling.subscribe(tx, caller, sop_instance_uid, wanted))
+
+    def unsubscribe_from_workitems(self, caller: Caller, sop_instance_uid: str, ae_title: str) -> None:
+        """End a subscription to one workitem, or all of them; raises WorkitemUnknown."""
+        self._write(caller, lambda tx: telling.unsubscribe(tx, caller, sop_instance_uid, ae_title))
+
+    def suspend_workitem_subscription(self, caller: Caller, sop_instance_uid: str, ae_title: str) -> None:
+        """End a global subscription for workitems to come; raises WorkitemConflict."""
+        self._write(caller, lambda tx: telling.suspend(tx, caller, sop_instance_uid, ae_title))
+
+    def workitem_reports(
+        self, caller: Caller, ae_title: str, after: int | None, limit: int = 100
+    ) -> tuple[list[WorkitemReport], int]:
+        """Return the reports to a subscriber after a number, and the newest number; None is from now on."""
+        return self._read(caller, lambda tx: telling.reports_after(tx, caller, ae_title, after, limit))
+
+    def announce_restart(self, fallback: tuple[str, ...]) -> None:
+        """Tell all subscribers of workitems that the server was started."""
+        self._database.write(lambda tx: telling.announce_restart(tx, fallback))
+
+    def expire_workitems(self, keep: timedelta) -> int:
+        """Remove workitems that ended so long ago and that nobody locked; returns how many."""
+        return self._database.write(lambda tx: workitems.expire(tx, tx.now - keep))
 
     # Messages
 

@@ -7,6 +7,7 @@ from hilum.core.hub import Hub
 from hilum.core.kernel.events import Recorded
 from hilum.core.reports.events import ReportFiled
 from hilum.core.routing import usecases as routing
+from hilum.core.workitems.events import WorkitemReported
 
 
 def react(hub: Hub, limit: int) -> int:
@@ -30,5 +31,7 @@ def _react_to(hub: Hub, tx: ExchangeTransaction, recorded: Recorded) -> None:
             rejection.recount(tx, rejected.study_instance_uid)
         case ReportFiled() as filed:
             routing.plan_report(tx, filed, recorded.trace)
+        case WorkitemReported() as reported:
+            routing.plan_workitem_reports(tx, reported, recorded.trace)
         case _:
             """News for watchers only."""

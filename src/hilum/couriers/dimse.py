@@ -1,4 +1,4 @@
-"""DIMSE out: C-STORE, storage commitment reports and C-ECHO to one peer."""
+"""DIMSE out: C-STORE, reports of storage commitment and workitems, and C-ECHO to one peer."""
 
 import socket
 from collections.abc import Sequence
@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 
 from hilum.core.access.model import Peer
 from hilum.core.kernel.errors import Invalid
-from hilum.core.routing.model import CommitmentParcel, InstanceParcel, Parcel, Receipt, ReportParcel, Verdict
+from hilum.core.routing.model import (
+    CommitmentParcel,
+    InstanceParcel,
+    Parcel,
+    Receipt,
+    ReportParcel,
+    Verdict,
+    WorkitemReportParcel,
+)
+from hilum.core.workitems.model import UPS_PUSH
 from hilum.transport.dicom import Association, AssociationEnded, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
-from hilum.wire.dicom import commitment
+from hilum.wire.dicom import commitment, ups
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import (
     CCancelRequest,
@@ -72,6 +81,8 @@ class DimseCourier:
                     return self._store(parcel)
                 case CommitmentParcel():
                     return self._report(parcel)
+                case WorkitemReportParcel():
+                    return self._tell(parcel)
                 case ReportParcel():
                     return Receipt(Verdict.REJECTED, "hilum", "a DICOM peer takes no HL7 report")
         except Unreachable as failure:
@@ -159,6 +170,21 @@ class DimseCourier:
         )
         return _judged(self._ask(context, request, encoded(information, context.transfer_syntax)), GENERAL)
 
+    def _tell(self, parcel: WorkitemReportParcel) -> Receipt:
+        """N-EVENT-REPORT of a workitem, as the SCP of UPS Event (PS3.4 CC.2.4)."""
+        context = self._context(ups.UPS_EVENT, [(ups.UPS_EVENT, UNCOMPRESSED)])
+        if context is None:
+            return Receipt(Verdict.REJECTED, "association", "the peer does not accept UPS Event")
+        report = parcel.report
+        request = NEventReportRequest(
+            AffectedSOPClassUID=UPS_PUSH,
+            MessageID=self._open.next_message_id(),
+            AffectedSOPInstanceUID=report.sop_instance_uid,
+            EventTypeID=int(report.event_type),
+        )
+        information = encoded(ups.event_data_set(report), context.transfer_syntax)
+        return _judged(self._ask(context, request, information), GENERAL)
+
     def _ask(self, context: AcceptedContext, request: Request, data_set: DataSet | None = None) -> Command:
         """Send a request and return its response; a data set that comes with it is read and left."""
         association = self._open
@@ -223,9 +249,12 @@ class DimseCourier:
             raise Unreachable(Receipt(Verdict.RETRY, "tls", str(ours))) from ours
 
     def _negotiate(self, association: Association) -> None:
-        reporting = RoleSelection(commitment.SOP_CLASS_UID, scu_role=False, scp_role=True)
         proposed = {abstract_syntax for abstract_syntax, _ in self._proposals}
-        roles = (reporting,) if commitment.SOP_CLASS_UID in proposed else ()
+        roles = tuple(
+            RoleSelection(reporting, scu_role=False, scp_role=True)
+            for reporting in (commitment.SOP_CLASS_UID, ups.UPS_EVENT)
+            if reporting in proposed
+        )
         request = propose(self.peer.ae_title, self.ae_title, self._proposals, role_selections=roles)
         association.write(association.connection.send_associate_request(request))
         match association.next_event():

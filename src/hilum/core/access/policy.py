@@ -8,12 +8,14 @@ from hilum.core.kernel.errors import Invalid, Refused
 from hilum.core.kernel.peer_options import PeerOptions
 
 _EVERYTHING = frozenset(Permission)
+_WORKITEMS = frozenset(one for one in Permission if one.startswith("workitems."))
 _READING = frozenset(
     {
         Permission.VERIFY,
         Permission.ARCHIVE_QUERY,
         Permission.ARCHIVE_RETRIEVE,
         Permission.WORKLIST_QUERY,
+        Permission.WORKITEMS_READ,
         Permission.PATIENTS_READ,
         Permission.ORDERS_READ,
         Permission.REPORTS_READ,
@@ -34,8 +36,10 @@ ROLES: Mapping[str, frozenset[Permission]] = {
             Permission.WORKLIST_QUERY,
             Permission.PROCEDURE_REPORT,
         }
-    ),
+    )
+    | _WORKITEMS,
     "information-system": _READING
+    | (_WORKITEMS - {Permission.WORKITEMS_PERFORM})
     | {Permission.PATIENTS_WRITE, Permission.ORDERS_WRITE, Permission.REPORTS_WRITE},
     "operator": _READING
     | {

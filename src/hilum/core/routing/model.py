@@ -9,6 +9,7 @@ from typing import BinaryIO
 from hilum.core.archive.model import Commitment, Retrieved
 from hilum.core.orders.model import Order
 from hilum.core.reports.model import FiledReport
+from hilum.core.workitems.model import Report
 
 
 class ParcelKind(StrEnum):
@@ -20,6 +21,8 @@ class ParcelKind(StrEnum):
     """`reference` is `public_id/version` of a report."""
     COMMITMENT = "commitment"
     """`reference` is the transaction UID of a storage commitment report."""
+    WORKITEM_REPORT = "workitem-report"
+    """`reference` is `number/ae_title` of an event of the Unified Procedure Step service."""
 
 
 class DeliveryState(StrEnum):
@@ -139,7 +142,14 @@ class CommitmentParcel:
     commitment: Commitment
 
 
-Parcel = InstanceParcel | ReportParcel | CommitmentParcel
+@dataclass(frozen=True, slots=True)
+class WorkitemReportParcel:
+    """An event of a workitem on its way to a subscriber (PS3.4 CC.2.4)."""
+
+    report: Report
+
+
+Parcel = InstanceParcel | ReportParcel | CommitmentParcel | WorkitemReportParcel
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from hilum.core.routing.model import (
     Receipt,
     Rule,
 )
+from hilum.core.workitems.ports import WorkitemsTransaction
 
 
 class RoutingShelf(Protocol):
@@ -77,7 +78,7 @@ class Courier(Protocol):
         """Release the connection in the protocol's own way."""
 
 
-class RoutingTransaction(ReportsTransaction, Protocol):
+class RoutingTransaction(ReportsTransaction, WorkitemsTransaction, Protocol):
     """A transaction that sees rules and deliveries."""
 
     @property

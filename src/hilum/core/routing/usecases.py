@@ -31,8 +31,11 @@ from hilum.core.routing.model import (
     ReportParcel,
     Rule,
     Verdict,
+    WorkitemReportParcel,
 )
 from hilum.core.routing.ports import RoutingTransaction
+from hilum.core.workitems import telling
+from hilum.core.workitems.events import WorkitemReported
 
 TagReader = Callable[[str, frozenset[str]], Mapping[str, str]]
 """Reads top-level attributes by keyword from the stored bytes of a digest."""
@@ -106,6 +109,15 @@ def plan_overdue_commitments(tx: RoutingTransaction) -> None:
         plan_commitment(tx, transaction_uid)
 
 
+def plan_workitem_reports(tx: RoutingTransaction, event: WorkitemReported, trace: str) -> None:
+    """Plan N-EVENT-REPORTs to the peer with the subscriber's AE title; a peer that is gone is told nothing (CC.2.4.3)."""
+    peers = tx.access.peers_by_ae_title(event.ae_title) if event.by_association else []
+    for peer in peers[:1]:
+        for number in range(event.first, event.last + 1):
+            reference = f"{number}/{event.ae_title}"
+            tx.routing.add(peer.name, ParcelKind.WORKITEM_REPORT, reference, "workitems", trace)
+
+
 def claim(tx: RoutingTransaction, destination: str, owner: str) -> Lease | None:
     """Take or renew the lease of a destination."""
     return tx.routing.lease(destination, owner, tx.now, tx.now + LEASE_LIFETIME)
@@ -133,6 +145,8 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
             return ReportParcel(filed, order, f"HILUM{delivery.key:015d}")
         case ParcelKind.COMMITMENT:
             return CommitmentParcel(archive.commitment(tx, delivery.reference))
+        case ParcelKind.WORKITEM_REPORT:
+            return WorkitemReportParcel(telling.report(tx, *_numbered_report(delivery.reference)))
 
 
 def settle(tx: RoutingTransaction, lease: Lease, attempted: Attempted, chance: float) -> None:
@@ -225,12 +239,20 @@ def _is_here(tx: RoutingTransaction, kind: ParcelKind, reference: str) -> bool:
             return tx.reports.by_public_id(*_report_version(reference)) is not None
         case ParcelKind.COMMITMENT:
             return tx.archive.commitment(reference) is not None
+        case ParcelKind.WORKITEM_REPORT:
+            return tx.workitems.report(*_numbered_report(reference)) is not None
 
 
 def _report_version(reference: str) -> tuple[str, int | None]:
     """Return public id and version; without a number the newest is meant."""
     public_id, _, version = reference.partition("/")
     return public_id, int(version) if version.isdecimal() else None
+
+
+def _numbered_report(reference: str) -> tuple[str, int]:
+    """Return AE title and number of a workitem report."""
+    number, _, ae_title = reference.partition("/")
+    return ae_title, int(number) if number.isdecimal() and len(number) < 18 else 0
 
 
 def _tags_of(

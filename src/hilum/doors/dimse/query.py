@@ -46,7 +46,7 @@ def find(session: Session, context: AcceptedContext, request: CFindRequest) -> N
         _demand_within_limit(len(found), most)
         answers = (find_answer(one, understood, session.ae_title) for one in found)
         pending = Status.PENDING_WITH_UNSUPPORTED_KEYS if understood.unsupported else Status.PENDING
-        _answer(session, context, request, answers, pending)
+        answer_all(session, context, request, answers, pending)
     except HilumError as error:
         session.refuse(context, request, Service.FIND, error)
 
@@ -60,7 +60,7 @@ def find_worklist(session: Session, context: AcceptedContext, request: CFindRequ
         items = session.hub.worklist(session.caller, replace(understood.query, limit=most + 1))
         _demand_within_limit(len(items), most)
         answers = (worklist_answer(item, understood, session.peer_ae_title) for item in items)
-        _answer(session, context, request, answers, Status.PENDING)
+        answer_all(session, context, request, answers, Status.PENDING)
     except HilumError as error:
         session.refuse(context, request, Service.FIND, error)
 
@@ -73,13 +73,14 @@ def _demand_within_limit(count: int, most: int) -> None:
         )
 
 
-def _answer(
+def answer_all(
     session: Session,
     context: AcceptedContext,
     request: CFindRequest,
     answers: Iterable[Dataset],
     pending: int,
 ) -> None:
+    """Send one pending response for each answer, then the final one; look now and then whether the peer cancelled."""
     for number, answer in enumerate(answers):
         if number % _ANSWERS_BETWEEN_LOOKS == 0 and session.association.cancelled(request.MessageID):
             session.respond(context, request, Status.CANCEL)

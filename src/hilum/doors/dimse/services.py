@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hilum.doors.dimse import commitment, extended, procedure, query, retrieve, storage, verification
+from hilum.doors.dimse import (
+    commitment,
+    extended,
+    procedure,
+    query,
+    retrieve,
+    storage,
+    verification,
+    workitems,
+)
 from hilum.doors.dimse.session import Session
 from hilum.wire.dicom.commitment import SOP_CLASS_UID as STORAGE_COMMITMENT
 from hilum.wire.dicom.dimse.messages import (
@@ -35,6 +44,7 @@ SUPPORTED: Mapping[str, Supported] = {
     procedure.PERFORMED_PROCEDURE_STEP: Supported(_PLAIN),
     procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE: Supported(_PLAIN),
     query.MODALITY_WORKLIST_FIND: Supported(_PLAIN),
+    **{sop_class: Supported(_PLAIN) for sop_class in workitems.SOP_CLASSES},
     **{sop_class: Supported(_PLAIN) for sop_class in query.FIND_MODELS},
     **{sop_class: Supported(_PLAIN) for sop_class in retrieve.MOVE_MODELS},
     **{sop_class: Supported(_PLAIN) for sop_class in retrieve.GET_MODELS},
@@ -59,6 +69,7 @@ _BY_SOP_CLASS: Mapping[tuple[str, type], Serve] = {
     (procedure.PERFORMED_PROCEDURE_STEP, NCreateRequest): procedure.create,
     (procedure.PERFORMED_PROCEDURE_STEP, NSetRequest): procedure.change,
     (procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE, NGetRequest): procedure.get,
+    **workitems.SERVICES,
     **{(sop_class, CFindRequest): query.find for sop_class in query.FIND_MODELS},
     **{(sop_class, CMoveRequest): retrieve.move for sop_class in retrieve.MOVE_MODELS},
     **{(sop_class, CGetRequest): retrieve.get for sop_class in retrieve.GET_MODELS},

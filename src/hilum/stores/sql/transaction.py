@@ -18,6 +18,7 @@ from hilum.stores.sql.orders import SqlOrders
 from hilum.stores.sql.patients import SqlPatients
 from hilum.stores.sql.reports import SqlReports
 from hilum.stores.sql.routing import SqlRouting
+from hilum.stores.sql.workitems import SqlWorkitems
 
 
 class SqlTransaction:
@@ -89,6 +90,11 @@ class SqlTransaction:
     def reports(self) -> SqlReports:
         """Reports."""
         return SqlReports(self._opened)
+
+    @cached_property
+    def workitems(self) -> SqlWorkitems:
+        """Workitems, subscriptions and reports."""
+        return SqlWorkitems(self._opened)
 
     @cached_property
     def routing(self) -> SqlRouting:

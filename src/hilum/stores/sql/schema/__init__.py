@@ -22,6 +22,13 @@ from hilum.stores.sql.schema.orders import (
 from hilum.stores.sql.schema.patients import patient_records
 from hilum.stores.sql.schema.reports import report_attachments, reports
 from hilum.stores.sql.schema.routing import attempts, deliveries, leases, rules
+from hilum.stores.sql.schema.workitems import (
+    workitem_changes,
+    workitem_reports,
+    workitem_subscribers,
+    workitem_subscriptions,
+    workitems,
+)
 
 __all__ = [
     "attempts",
@@ -51,4 +58,9 @@ __all__ = [
     "studies",
     "tokens",
     "users",
+    "workitem_changes",
+    "workitem_reports",
+    "workitem_subscribers",
+    "workitem_subscriptions",
+    "workitems",
 ]
