@@ -1,5 +1,6 @@
 """Peers, rules, tokens and deliveries at the command line."""
 
+import io
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -135,6 +136,32 @@ def test_a_token_is_shown_once_and_listed_without_its_secret(hilum: Any) -> None
     assert created.out.strip().startswith("hilum_")
     assert created.out.strip() not in listed.out
     assert (listed.json[0]["name"], listed.json[0]["scopes"]) == ("ai", ["archive.*", "patients.read"])
+
+
+def test_a_token_is_revoked_by_the_key_that_the_list_shows(hilum: Any) -> None:
+    hilum("token", "create", "--scope", "*", "--name", "ai")
+    key = hilum("token", "list", "--json").json[0]["key"]
+
+    revoked = hilum("token", "revoke", key)
+
+    assert revoked.code == Exit.OK
+    assert hilum("token", "list", "--json").json[0]["revoked"]
+    assert hilum("token", "revoke", key).code == Exit.USAGE
+
+
+def test_users_are_listed_kept_out_and_let_in(hilum: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = hilum("users", "link", "ada")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a long enough sentence\n"))
+    password = hilum("users", "password", "ada")
+    hilum("users", "disable", "ada")
+    kept_out = hilum("users", "list", "--json").json
+    hilum("users", "enable", "ada")
+
+    assert link.out.startswith("/welcome/")
+    assert password.code == Exit.OK
+    assert (kept_out[0]["name"], kept_out[0]["has_password"], kept_out[0]["disabled"]) == ("ada", True, True)
+    assert not hilum("users", "list", "--json").json[0]["disabled"]
+    assert hilum("users", "disable", "nobody").code == Exit.USAGE
 
 
 def test_an_unknown_scope_is_a_usage_error_that_lists_the_scopes(hilum: Any) -> None:

@@ -15,7 +15,7 @@ from hilum.core.audit.model import Outcome
 from hilum.core.exchange.model import Envelope, RegisterPatient
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller, Permission
-from hilum.core.kernel.errors import Invalid, NotFound, Refused
+from hilum.core.kernel.errors import Conflict, Invalid, NotFound, Refused
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients.model import Demographics, PatientStatement
 
@@ -24,6 +24,7 @@ LINE = (Line("10.0.0.1"), "a-trace")
 _OPEN_TO_ITS_OWN = {
     "sign_out",  # the secret of the session is the right to end it
     "note_rejected_message",  # it keeps what was refused
+    "admit_user",  # it finds out who the caller is
 }
 
 
@@ -185,6 +186,27 @@ def test_an_unknown_token_is_refused(house: Any) -> None:
         house.hub.admit_token("hilum_guess", *WHERE)
 
 
+def test_a_revoked_token_is_refused_from_then_on(house: Any) -> None:
+    secret = token(house, "*")
+    [kept] = house.hub.tokens(house.operator)
+
+    house.hub.revoke_token(house.operator, kept.key)
+
+    with pytest.raises(Refused):
+        house.hub.admit_token(secret, *WHERE)
+    assert "access.revoke" in [one.action for one in house.trail()]
+    with pytest.raises(NotFound):
+        house.hub.revoke_token(house.operator, kept.key)
+
+
+def test_a_token_is_revoked_by_its_name_only_where_one_has_it(house: Any) -> None:
+    token(house, "*")
+    token(house, "verify")
+
+    with pytest.raises(Conflict, match="several"):
+        house.hub.revoke_token(house.operator, "viewer")
+
+
 def test_a_secret_is_kept_only_as_its_digest(house: Any) -> None:
     secret, link = token(house, "*"), house.hub.issue_link(house.operator, "admin")
 
@@ -255,3 +277,58 @@ def test_a_session_ends_by_time(house: Any) -> None:
 
     with pytest.raises(Refused):
         house.hub.admit_session(secret, *WHERE)
+
+
+def test_a_new_password_ends_every_other_session(house: Any) -> None:
+    caller, own = signed_in(house)
+    _, other = signed_in(house)
+
+    house.hub.set_password(caller, "a long enough sentence", own)
+
+    assert house.hub.admit_session(own, *WHERE)[0].name == "admin"
+    with pytest.raises(Refused):
+        house.hub.admit_session(other, *WHERE)
+
+
+def test_a_password_set_by_an_administrator_ends_every_session(house: Any) -> None:
+    _, secret = signed_in(house)
+
+    house.hub.set_user_password(house.operator, "admin", "a long enough sentence")
+
+    with pytest.raises(Refused):
+        house.hub.admit_session(secret, *WHERE)
+    assert house.hub.sign_in("admin", "a long enough sentence", *WHERE)
+
+
+def test_a_disabled_user_is_out_and_its_sessions_do_not_come_back(house: Any) -> None:
+    caller, secret = signed_in(house)
+    house.hub.set_password(caller, "a long enough sentence")
+
+    house.hub.disable_user(house.operator, "admin", disabled=True)
+    with pytest.raises(Refused):
+        house.hub.sign_in("admin", "a long enough sentence", *WHERE)
+    house.hub.disable_user(house.operator, "admin", disabled=False)
+
+    with pytest.raises(Refused):
+        house.hub.admit_session(secret, *WHERE)
+    assert house.hub.sign_in("admin", "a long enough sentence", *WHERE)
+    with pytest.raises(NotFound):
+        house.hub.disable_user(house.operator, "nobody", disabled=True)
+
+
+def test_a_refusal_is_noted_by_the_permission_that_was_missing(house: Any) -> None:
+    with pytest.raises(Refused):
+        house.hub.peers(house.caller(name="stranger"))
+
+    assert house.trail()[-1].action == "access.refused.peers.read"
+
+
+def test_looking_at_the_bytes_of_a_message_is_noted(house: Any) -> None:
+    ris = house.caller(Permission.PATIENTS_WRITE)
+    statement = PatientStatement((Identifier("12", "A"),), Demographics())
+    house.hub.receive_message(ris, Envelope("C1", "ADT^A04", b"MSH", "digest"), RegisterPatient(statement))
+    [kept] = house.hub.messages(house.operator)
+
+    house.hub.message(house.operator, kept.key)
+
+    assert (house.trail()[-1].action, house.trail()[-1].entity) == ("exchange.read", f"Message/{kept.key}")

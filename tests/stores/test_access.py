@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hilum.core.access.model import LoginLink, Peer, PeerKind, Session, Token, User
+from hilum.core.kernel.peer_options import PeerOptions
 from hilum.stores.sql import Database
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -75,3 +76,25 @@ def test_sessions_begin_and_end(database: Database) -> None:
 
     assert before == session
     assert database.read(lambda tx: tx.access.session("s")) is None
+
+
+def test_the_sessions_of_a_user_end_but_for_one(database: Database) -> None:
+    for digest, user in (("a", "ada"), ("b", "ada"), ("c", "bob")):
+        session = Session(digest, user, LATER, "csrf")
+        database.write(lambda tx, one=session: tx.access.put_session(one))
+
+    database.write(lambda tx: tx.access.remove_sessions("ada", "b"))
+
+    assert [bool(database.read(lambda tx, at=one: tx.access.session(at))) for one in "abc"] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def test_options_of_a_peer_are_kept(database: Database) -> None:
+    peer = replace(PEER, options=PeerOptions(addresses=("10.0.0.0/8",), tls=True, maximum_associations=3))
+
+    database.write(lambda tx: tx.access.put_peer(peer))
+
+    assert database.read(lambda tx: tx.access.peers()) == [peer]

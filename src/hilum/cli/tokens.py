@@ -47,6 +47,7 @@ def list_tokens(
     hub = hub_of(settings_of(data, config, database, objects))
     rows = [
         {
+            "key": token.key,
             "name": token.name,
             "scopes": token.scopes,
             "created": token.created,
@@ -55,7 +56,19 @@ def list_tokens(
         }
         for token in hub.tokens(operator())
     ]
-    show_table(rows, ("name", "scopes", "created", "expires", "revoked"), as_json=as_json)
+    show_table(rows, ("key", "name", "scopes", "created", "expires", "revoked"), as_json=as_json)
 
 
-COMMANDS = {"create": create_token, "list": list_tokens}
+def revoke_token(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its key from `hilum token list`, or its name.")],
+    data: Data = None,
+    config: Config = None,
+    database: Database = None,
+    objects: Objects = None,
+) -> None:
+    """End a token for good, from its next use on."""
+    revoked = hub_of(settings_of(data, config, database, objects)).revoke_token(operator(), key)
+    tell(f"{revoked.name} ({revoked.key}) is revoked")
+
+
+COMMANDS = {"create": create_token, "list": list_tokens, "revoke": revoke_token}

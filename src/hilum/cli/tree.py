@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import hilum
-from hilum.cli import deliveries, doctor, importing, peers, routes, sending, serving, tokens
+from hilum.cli import deliveries, doctor, importing, peers, routes, sending, serving, tokens, users
 from hilum.cli.output import say
 
 
@@ -21,7 +21,13 @@ def application() -> typer.Typer:
     tree.command("echo")(sending.echo)
     tree.command("migrate")(serving.migrate)
     tree.command("settings")(serving.show_settings)
-    for name, module in (("peers", peers), ("deliveries", deliveries), ("routes", routes), ("token", tokens)):
+    for name, module in (
+        ("peers", peers),
+        ("deliveries", deliveries),
+        ("routes", routes),
+        ("token", tokens),
+        ("users", users),
+    ):
         subject = _group((module.__doc__ or "").split("\n", 1)[0])
         for verb, command in module.COMMANDS.items():
             subject.command(verb)(command)

@@ -13,7 +13,7 @@ from hilum.core.access import policy
 from hilum.core.access import usecases as access
 from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.certificates import Line
-from hilum.core.access.model import Peer, PeerKind, Session, Token, User
+from hilum.core.access.model import Claim, ClaimKind, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
 from hilum.core.archive import rejection
 from hilum.core.archive import usecases as archive
@@ -36,7 +36,7 @@ from hilum.core.audit.model import AuditEntry
 from hilum.core.exchange import usecases as exchange
 from hilum.core.exchange.model import Applied, Command, Envelope, InboundMessage
 from hilum.core.exchange.ports import ExchangeTransaction
-from hilum.core.kernel.caller import Caller, Permission
+from hilum.core.kernel.caller import Caller, CallerKind, Permission
 from hilum.core.kernel.errors import Busy, Refused
 from hilum.core.kernel.transaction import Transactor
 from hilum.core.orders import usecases as orders
@@ -141,6 +141,39 @@ class Hub:
         self._note_heard(caller)
         return caller
 
+    def admit_user(self, caller: Caller, claim: Claim | None) -> Caller:
+        """Return the caller of an association for the user that it names (PS3.7 D.3.3.7); raises Refused."""
+        wanted = caller.options.user_identity
+        if caller.kind is CallerKind.OPEN or wanted == "ignored":
+            return caller
+        try:
+            return self._spoken_for(caller, claim, required=wanted == "required")
+        except Refused:
+            self._note_refusal(caller, "user-identity", caller.address, caller.trace)
+            raise
+
+    def _spoken_for(self, caller: Caller, claim: Claim | None, *, required: bool) -> Caller:
+        if claim is not None and claim.kind is ClaimKind.PASSWORD:
+            user = self._user_of(claim.name, claim.secret)
+            return self._database.write(lambda tx: access.speak_for_user(tx, caller, user))
+        if claim is not None and claim.kind is ClaimKind.TOKEN:
+            return self._database.write(lambda tx: access.speak_for_token(tx, caller, claim.secret))
+        if required or (claim is not None and claim.kind is ClaimKind.OTHER):
+            raise Refused(
+                "a user name with passcode, or a token, is needed: nothing else can be checked here",
+                next_step="configure it there, or: hilum peers set NAME user_identity=ignored",
+            )
+        return caller
+
+    def _user_of(self, name: str, password: str) -> User:
+        """Return the user whose password this is; raises Refused with one text, and after one time, for every cause."""
+        user = self._database.read(lambda tx: access.active_user(tx, name))
+        if not self._passwords.verified(user.password_hash if user else "", password) or user is None:
+            raise Refused(
+                "name or password is wrong", next_step="try again, or ask an administrator for a link"
+            )
+        return user
+
     def note_failed_handshake(self, address: str, trace: str) -> None:
         """Write to the trail that a caller could not prove by TLS who it is (PS3.15 A.5.3.10)."""
         self._note_refusal(None, "tls", address, trace)
@@ -167,12 +200,12 @@ class Hub:
 
     def sign_in(self, name: str, password: str, address: str, trace: str) -> tuple[str, Session]:
         """Sign in by password; raises Refused with one text for every cause."""
-        user = self._database.read(lambda tx: access.active_user(tx, name))
-        if self._passwords.verified(user.password_hash if user else "", password) and user:
-            known = user
-            return self._database.write(lambda tx: access.open_session(tx, known, address, trace))
-        self._note_refusal(None, "sign-in", address, trace)
-        raise Refused("name or password is wrong", next_step="try again, or ask an administrator for a link")
+        try:
+            user = self._user_of(name, password)
+        except Refused:
+            self._note_refusal(None, "sign-in", address, trace)
+            raise
+        return self._database.write(lambda tx: access.open_session(tx, user, address, trace))
 
     def sign_in_by_link(self, secret: str, address: str, trace: str) -> tuple[str, Session]:
         """Sign in by a one-time link; raises Refused."""
@@ -186,11 +219,25 @@ class Hub:
         """End a session."""
         self._database.write(lambda tx: access.close_session(tx, caller, secret))
 
-    def set_password(self, caller: Caller, password: str) -> None:
-        """Set the caller's own password; raises Invalid when it is too short."""
+    def set_password(self, caller: Caller, password: str, session_secret: str = "") -> None:
+        """Set the caller's own password, keeping this session only; raises Invalid when it is too short."""
         access.check_password_rule(password)
         password_hash = self._passwords.hashed(password)
-        self._write(caller, lambda tx: access.set_password(tx, caller, password_hash))
+        self._write(caller, lambda tx: access.set_password(tx, caller, password_hash, session_secret))
+
+    def set_user_password(self, caller: Caller, name: str, password: str) -> None:
+        """Set anybody's password and end the sessions; raises Invalid, NotFound."""
+        access.check_password_rule(password)
+        password_hash = self._passwords.hashed(password)
+        self._write(caller, lambda tx: access.set_user_password(tx, caller, name, password_hash))
+
+    def disable_user(self, caller: Caller, name: str, *, disabled: bool) -> None:
+        """Keep a user out, or let it in again; raises NotFound."""
+        self._write(caller, lambda tx: access.disable_user(tx, caller, name, disabled=disabled))
+
+    def revoke_token(self, caller: Caller, key: str) -> Token:
+        """End a token for good, by key or name; raises NotFound, Conflict."""
+        return self._write(caller, lambda tx: access.revoke_token(tx, caller, key))
 
     def has_users(self) -> bool:
         """Tell whether anybody has a password yet."""
@@ -591,22 +638,22 @@ class Hub:
     def _write(self, caller: Caller, work: Work[T]) -> T:
         try:
             return self._database.write(work)
-        except Refused:
-            self._note_refusal(caller, caller.kind, caller.address, caller.trace)
+        except Refused as refusal:
+            self._note_refused(caller, refusal)
             raise
 
     def _read(self, caller: Caller, work: Work[T]) -> T:
         try:
             return self._database.read(work)
-        except Refused:
-            self._note_refusal(caller, caller.kind, caller.address, caller.trace)
+        except Refused as refusal:
+            self._note_refused(caller, refusal)
             raise
 
     def _demand(self, caller: Caller, permission: Permission) -> None:
         try:
             policy.demand(caller, permission)
-        except Refused:
-            self._note_refusal(caller, caller.kind, caller.address, caller.trace)
+        except Refused as refusal:
+            self._note_refused(caller, refusal)
             raise
 
     def _with_issuer(self, caller: Caller) -> Caller:
@@ -619,6 +666,11 @@ class Hub:
             self._database.write(lambda tx: access.note_heard(tx, caller))
         except Busy:
             return
+
+    def _note_refused(self, caller: Caller, refusal: Refused) -> None:
+        """Write what a known caller was refused, by the name of the permission that it lacks."""
+        what = refusal.permission if isinstance(refusal, policy.NotPermitted) else caller.kind
+        self._note_refusal(caller, what, caller.address, caller.trace)
 
     def _note_refusal(self, caller: Caller | None, what: str, address: str, trace: str) -> None:
         self._database.write(lambda tx: access.note_refusal(tx, caller, what, address, trace))

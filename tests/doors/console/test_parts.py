@@ -9,8 +9,9 @@ import pytest
 
 from hilum.doors._http.problems import TooManyRequests
 from hilum.doors.console import kinds, words
-from hilum.doors.console.backoff import FREE_FAILURES, LONGEST_WAIT, Backoff
+from hilum.doors.console.backoff import check
 from hilum.doors.console.site import WEB, own_path
+from hilum.transport.backoff import FREE_FAILURES, LONGEST_WAIT, Backoff
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_what_has_no_pixels_has_a_name(sop_class: str, kind: str) -> None:
 
 def _wait(backoff: Backoff, address: str) -> int:
     try:
-        backoff.check(address)
+        check(backoff, address)
     except TooManyRequests as told:
         return told.retry_after
     return 0

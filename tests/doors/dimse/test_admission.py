@@ -109,7 +109,7 @@ def test_beyond_the_limit_an_association_is_put_off_and_then_let_in(serve: Any, 
     second.release()
 
 
-def test_a_user_identity_changes_nothing(port: int) -> None:
+def test_an_open_server_checks_no_user_identity(port: int) -> None:
     identity = UserIdentityNegotiation()
     identity.user_identity_type, identity.primary_field, identity.secondary_field = 2, b"alice", b"secret"
 

@@ -1,6 +1,6 @@
 """Peers, users, tokens, links and sessions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -55,6 +55,31 @@ class Token:
     created: datetime
     expires: datetime | None
     revoked: bool = False
+
+    @property
+    def key(self) -> str:
+        """By which a person names it."""
+        return self.digest[:12]
+
+
+class ClaimKind(StrEnum):
+    """By what an association says who its user is (PS3.7 D.3.3.7)."""
+
+    NAME = "name"
+    """A name alone: no proof, so it changes nothing."""
+    PASSWORD = "password"  # noqa: S105  # a word, not a secret
+    TOKEN = "token"  # noqa: S105  # a word, not a secret
+    OTHER = "other"
+    """Kerberos, SAML, or what a later edition adds: nothing that could be checked here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who an association says that its user is."""
+
+    kind: ClaimKind
+    name: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

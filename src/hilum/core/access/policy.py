@@ -54,6 +54,17 @@ ROLES: Mapping[str, frozenset[Permission]] = {
 """What each role may do. A modality, workstation or PACS is "modality"; RIS and EHR are "information-system"."""
 
 
+class NotPermitted(Refused):
+    """The caller is known, and may not do this one thing."""
+
+    def __init__(self, caller: Caller, permission: Permission) -> None:
+        super().__init__(
+            f"{caller.kind} '{caller.name}' may not do '{permission}'",
+            next_step=f"give it a role or scope that includes '{permission}'",
+        )
+        self.permission = permission
+
+
 def permissions_of(roles: list[str] | tuple[str, ...]) -> frozenset[Permission]:
     """Return the union of what the roles allow; an unknown role allows nothing."""
     return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
@@ -78,10 +89,7 @@ def may(caller: Caller, permission: Permission) -> bool:
 def demand(caller: Caller, permission: Permission) -> None:
     """Raise Refused unless the caller may."""
     if not may(caller, permission):
-        raise Refused(
-            f"{caller.kind} '{caller.name}' may not do '{permission}'",
-            next_step=f"give it a role or scope that includes '{permission}'",
-        )
+        raise NotPermitted(caller, permission)
 
 
 def open_caller(address: str, trace: str, ae_title: str = "") -> Caller:

@@ -61,6 +61,9 @@ class AccessShelf(Protocol):
     def remove_session(self, digest: str) -> None:
         """End a session."""
 
+    def remove_sessions(self, user_name: str, kept_digest: str = "") -> None:
+        """End the sessions of a user, except one."""
+
 
 class AccessTransaction(AuditTransaction, Protocol):
     """A transaction that sees who belongs."""

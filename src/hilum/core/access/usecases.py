@@ -14,7 +14,7 @@ from hilum.core.audit.model import Outcome
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
 from hilum.core.kernel.choices import View
-from hilum.core.kernel.errors import Invalid, NotFound, Refused
+from hilum.core.kernel.errors import Conflict, Invalid, NotFound, Refused
 from hilum.core.kernel.peer_options import PeerOptions
 
 LINK_LIFETIME = timedelta(hours=1)
@@ -78,6 +78,23 @@ def note_refusal(tx: AccessTransaction, caller: Caller | None, what: str, addres
     """
     stranger = Caller(CallerKind.PEER, "unknown", frozenset(), address, trace)
     record(tx, caller or stranger, f"access.refused.{what}", "Hilum", outcome=Outcome.REFUSED)
+
+
+def speak_for_user(tx: AccessTransaction, caller: Caller, user: User) -> Caller:
+    """Return the caller of an association whose user was checked: what both the user and the peer may do."""
+    permissions = caller.permissions & policy.permissions_of(user.roles)
+    acting = replace(caller, kind=CallerKind.USER, name=user.name, permissions=permissions)
+    record(tx, acting, "access.sign-in", f"User/{user.name}", detail=f"by {caller.peer}")
+    return acting
+
+
+def speak_for_token(tx: AccessTransaction, caller: Caller, secret: str) -> Caller:
+    """Return the caller of an association that brought a bearer token: what both may do; raises Refused."""
+    held = admit_token(tx, secret, caller.address, caller.trace)
+    permissions = caller.permissions & held.permissions
+    acting = replace(caller, kind=CallerKind.TOKEN, name=held.name, permissions=permissions)
+    record(tx, acting, "access.sign-in", f"Token/{held.name}", detail=f"by {caller.peer}")
+    return acting
 
 
 def admit_token(tx: AccessTransaction, secret: str, address: str, trace: str) -> Caller:
@@ -144,13 +161,46 @@ def use_link(tx: AccessTransaction, secret: str, address: str, trace: str) -> tu
     return open_session(tx, user, address, trace)
 
 
-def set_password(tx: AccessTransaction, caller: Caller, password_hash: str) -> None:
-    """Keep the Argon2id hash of the caller's own password."""
+def set_password(tx: AccessTransaction, caller: Caller, password_hash: str, session_secret: str) -> None:
+    """Keep the Argon2id hash of the caller's own password; every other session of the user ends."""
     user = tx.access.user(caller.name) if caller.kind is CallerKind.USER else None
     if user is None:
         raise Refused("only a signed-in user has a password")
     tx.access.put_user(replace(user, password_hash=password_hash))
+    tx.access.remove_sessions(user.name, digest_of(session_secret) if session_secret else "")
     record(tx, caller, "access.password", f"User/{user.name}")
+
+
+def set_user_password(tx: AccessTransaction, caller: Caller, name: str, password_hash: str) -> None:
+    """Keep the Argon2id hash of anybody's password; every session of the user ends. Raises NotFound."""
+    policy.demand(caller, Permission.ACCESS_ADMINISTER)
+    tx.access.put_user(replace(_existing_user(tx, name), password_hash=password_hash))
+    tx.access.remove_sessions(name)
+    record(tx, caller, "access.password", f"User/{name}")
+
+
+def disable_user(tx: AccessTransaction, caller: Caller, name: str, *, disabled: bool) -> None:
+    """Keep a user out, and end the sessions; or let it in again. Raises NotFound."""
+    policy.demand(caller, Permission.ACCESS_ADMINISTER)
+    tx.access.put_user(replace(_existing_user(tx, name), disabled=disabled))
+    if disabled:
+        tx.access.remove_sessions(name)
+    record(tx, caller, "access.disable" if disabled else "access.enable", f"User/{name}")
+
+
+def revoke_token(tx: AccessTransaction, caller: Caller, key: str) -> Token:
+    """End a token for good, by its key or its name; raises NotFound, and Conflict when several have that name."""
+    policy.demand(caller, Permission.ACCESS_ADMINISTER)
+    named = [one for one in tx.access.tokens() if key in (one.key, one.name) and not one.revoked]
+    if not named:
+        raise NotFound("no token in force has this key or name", next_step="hilum token list")
+    if len(named) > 1:
+        raise Conflict(
+            "several tokens have this name", next_step="revoke one by its key, from: hilum token list"
+        )
+    tx.access.put_token(replace(named[0], revoked=True))
+    record(tx, caller, "access.revoke", f"Token/{named[0].name}", detail=named[0].key)
+    return named[0]
 
 
 def check_password_rule(password: str) -> None:
@@ -216,6 +266,13 @@ def remove_peer(tx: AccessTransaction, caller: Caller, name: str) -> None:
     record(tx, caller, "peers.remove", f"Peer/{name}")
 
 
+def _existing_user(tx: AccessTransaction, name: str) -> User:
+    found = tx.access.user(name)
+    if found is None:
+        raise NotFound(f"no user is called '{name}'", next_step="hilum users list")
+    return found
+
+
 def _existing_peer(tx: AccessTransaction, name: str) -> Peer:
     found = tx.access.peer(name)
     if found is None:
@@ -232,6 +289,7 @@ def _peer_caller(peer: Peer, address: str, trace: str) -> Caller:
         trace,
         peer.default_issuer,
         peer.ae_title,
+        peer.name,
         peer.options,
     )
 

@@ -136,7 +136,7 @@ def request_commitment(
     judged = [_judged(reference, kept, objects) for reference in references]
     commitment = Commitment(
         transaction_uid=transaction_uid,
-        peer=caller.name,
+        peer=caller.peer or caller.name,
         ae_title=ae_title,
         committed=tuple(one for one in judged if not one.failure_reason),
         failed=tuple(one for one in judged if one.failure_reason),

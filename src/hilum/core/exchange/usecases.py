@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from hilum.core.access import policy
+from hilum.core.audit.usecases import record
 from hilum.core.exchange.model import (
     Applied,
     Command,
@@ -54,6 +55,7 @@ def message(tx: ExchangeTransaction, caller: Caller, key: int) -> InboundMessage
     found = tx.messages.message(key)
     if found is None:
         raise NotFound("no such message")
+    record(tx, caller, "exchange.read", f"Message/{key}")
     return found
 
 

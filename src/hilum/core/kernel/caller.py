@@ -68,6 +68,8 @@ class Caller:
     """Issuer of patient identifiers that this caller sends without one."""
     ae_title: str = ""
     """Calling AE title of an association."""
+    peer: str = ""
+    """Name of the peer that speaks, also where it speaks for a user."""
     options: PeerOptions = NO_OPTIONS
     """What holds for this peer only."""
 

@@ -75,6 +75,11 @@ class PeerOptions:
         "",
         "Certificate that it must show: its SHA-256 fingerprint, or its common name or an alternative name.",
     )
+    user_identity: str = option(
+        "",
+        "User identity in its associations (PS3.7 D.3.3.7): checked where it is given, required, or ignored.",
+        choices=("", "required", "ignored"),
+    )
     character_set: str = option(
         "", "Specific Character Set that it really writes, where its objects and queries say another one."
     )

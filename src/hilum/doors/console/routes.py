@@ -20,8 +20,8 @@ from hilum.doors.console import (
     studies,
     worklist,
 )
-from hilum.doors.console.backoff import Backoff
 from hilum.doors.console.site import WEB, Listening, Page, Site, TestPeer
+from hilum.transport.backoff import Backoff
 
 AS_BY_DEFAULT = Listening()
 

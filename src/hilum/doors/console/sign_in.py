@@ -13,8 +13,9 @@ from hilum.core.kernel.caller import CallerKind
 from hilum.core.kernel.errors import Invalid, Refused
 from hilum.doors._http.callers import cookie_name, demand_own_page, place, trace
 from hilum.doors._http.endpoints import Endpoint
-from hilum.doors.console.backoff import Backoff
+from hilum.doors.console.backoff import check
 from hilum.doors.console.site import Site, Visit, own_path
+from hilum.transport.backoff import Backoff
 
 SignIn = Callable[[], tuple[str, Session]]
 
@@ -39,7 +40,7 @@ def sign_in(site: Site, backoff: Backoff) -> Endpoint:
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10))
         name, password = form.get("name", "").strip()[:256], form.get("password", "")[:1024]
         address = place(request).address
-        backoff.check(address)
+        check(backoff, address)
         try:
             secret, _ = await run_in_threadpool(site.hub.sign_in, name, password, address, trace(request))
         except Refused as refused:
@@ -60,7 +61,7 @@ def welcome(site: Site, backoff: Backoff) -> Endpoint:
         if request.method != "GET" or "prefetch" in request.headers.get("sec-purpose", ""):
             return Response(status_code=204)
         address = place(request).address
-        backoff.check(address)
+        check(backoff, address)
         link = request.path_params["secret"]
         try:
             secret, _ = await run_in_threadpool(site.hub.sign_in_by_link, link, address, trace(request))
@@ -85,7 +86,7 @@ def set_password(visit: Visit) -> Response:
     problem = "" if first == second else "the two are not alike"
     try:
         if not problem:
-            visit.hub.set_password(visit.caller, str(first))
+            visit.hub.set_password(visit.caller, str(first), visit.admission.secret)
     except Invalid as invalid:
         problem = f"{invalid.what}: {invalid.next_step}"
     if problem:

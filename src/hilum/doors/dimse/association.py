@@ -5,7 +5,7 @@ from typing import get_args
 import structlog
 
 from hilum.core.kernel.errors import HilumError
-from hilum.doors.dimse import extended, per_peer
+from hilum.doors.dimse import extended, identity, per_peer
 from hilum.doors.dimse.commitment import take_answer
 from hilum.doors.dimse.failures import unexpected_status
 from hilum.doors.dimse.services import EXTENDED, SUPPORTED, service_of
@@ -40,7 +40,7 @@ def reject(association: Association, answer: AssociateReject) -> None:
 
 
 def accept(session: Session, request: AssociateRequest, limits: Limits) -> None:
-    """Agree on contexts, roles and options (PS3.8 9.3.3, PS3.7 D.3.3). A user identity is let pass, unanswered."""
+    """Agree on contexts, roles and options (PS3.8 9.3.3, PS3.7 D.3.3)."""
     answers = extended.agree(request, EXTENDED)
     session.options = extended.options(answers)
     options = session.caller.options
@@ -49,6 +49,7 @@ def accept(session: Session, request: AssociateRequest, limits: Limits) -> None:
         per_peer.supported(SUPPORTED, options),
         preference=per_peer.preference(options),
         extended_negotiations=answers,
+        user_identity_response=identity.response_of(request, session.caller),
         limits=per_peer.limits(limits, options),
     )
     session.association.write(session.association.connection.send_associate_accept(accepted))

@@ -15,7 +15,9 @@ from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Busy, Refused
 from hilum.doors.dimse import association as door
+from hilum.doors.dimse.identity import claim_of
 from hilum.doors.dimse.session import OpenDestination, Session
+from hilum.transport.backoff import Backoff
 from hilum.transport.dicom import Association, AssociationEnded, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import Entrance, ServerTls, certificate_of, greeted, why
@@ -26,7 +28,9 @@ from hilum.wire.dicom.upper_layer.pdus import (
     REJECT_CALLED_AE_TITLE,
     REJECT_CALLING_AE_TITLE,
     REJECT_CONGESTION,
+    REJECT_FOR_NOW,
     REJECT_LOCAL_LIMIT,
+    REJECT_NO_REASON,
     AssociateRequest,
 )
 from hilum.wire.dicom.upper_layer.states import Role
@@ -58,6 +62,7 @@ class DimseServer:
     _connections: set[socket.socket] = field(default_factory=set)
     _associations: Counter[str] = field(default_factory=Counter)
     """How many there are, by the name of the caller."""
+    _backoff: Backoff = field(default_factory=Backoff)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(
@@ -159,16 +164,16 @@ class DimseServer:
             door.serve(session)
         finally:
             with self._lock:
-                self._associations.subtract([session.caller.name])
+                self._associations.subtract([_holder(session.caller)])
 
     def _occupied(self, caller: Caller) -> bool:
         """Take a place among all associations and among those of the peer; tell whether there was one."""
         own = caller.options.maximum_associations or self.maximum_associations
         with self._lock:
             free = self._associations.total() < self.maximum_associations
-            free = free and self._associations[caller.name] < own
+            free = free and self._associations[_holder(caller)] < own
             if free:
-                self._associations.update([caller.name])
+                self._associations.update([_holder(caller)])
         return free
 
     def _admitted(
@@ -187,6 +192,30 @@ class DimseServer:
             log.warning("association put off", trace=trace, reason=error.what)
             door.reject(association, REJECT_CONGESTION)
             return None
+        acting = self._spoken_for(association, request, caller)
+        return None if acting is None else self._session(association, request, acting)
+
+    def _spoken_for(
+        self, association: Association, request: AssociateRequest, caller: Caller
+    ) -> Caller | None:
+        """Check the user that the association names; whoever fails too often has to wait (PS3.7 D.3.3.7)."""
+        claim = claim_of(request)
+        if claim is not None and self._backoff.left(caller.address) > 0:
+            log.warning("association put off", trace=caller.trace, reason="too many failed identities")
+            door.reject(association, REJECT_FOR_NOW)
+            return None
+        try:
+            acting = self.hub.admit_user(caller, claim)
+        except Refused as error:
+            self._backoff.failed(caller.address)
+            log.warning("user identity refused", trace=caller.trace, peer=caller.name, reason=error.what)
+            door.reject(association, REJECT_NO_REASON)
+            return None
+        if acting is not caller:
+            self._backoff.succeeded(caller.address)
+        return acting
+
+    def _session(self, association: Association, request: AssociateRequest, caller: Caller) -> Session:
         return Session(
             hub=self.hub,
             caller=caller,
@@ -217,3 +246,8 @@ class DimseServer:
                     return True
             time.sleep(_PAUSE)
         return False
+
+
+def _holder(caller: Caller) -> str:
+    """Return whose places an association takes: those of the peer, whoever its user is."""
+    return caller.peer or caller.name

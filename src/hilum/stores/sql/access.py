@@ -39,6 +39,9 @@ _USE_LINK = (
     .values(used=True)
 )
 _SESSION = _columns(sessions, Session).where(sessions.c.digest == bindparam("at"))
+_REMOVE_SESSIONS = delete(sessions).where(
+    sessions.c.user_name == bindparam("at"), sessions.c.digest != bindparam("kept")
+)
 _REMOVE_SESSION = delete(sessions).where(sessions.c.digest == bindparam("at"))
 
 
@@ -127,6 +130,10 @@ class SqlAccess:
     def remove_session(self, digest: str) -> None:
         """End a session."""
         self._opened.connection.execute(_REMOVE_SESSION, {"at": digest})
+
+    def remove_sessions(self, user_name: str, kept_digest: str = "") -> None:
+        """End the sessions of a user, except one."""
+        self._opened.connection.execute(_REMOVE_SESSIONS, {"at": user_name, "kept": kept_digest})
 
 
 def _peer(row: Sequence[Any]) -> Peer:
