@@ -17,6 +17,7 @@ import uvicorn
 
 from hilum.core.access import policy
 from hilum.core.access.model import Peer, PeerKind
+from hilum.core.archive.model import ChoreKind
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import Busy
 from hilum.core.routing.model import Receipt
@@ -33,6 +34,7 @@ from hilum.doors.api.routes import api_door
 from hilum.doors.console.routes import console_door
 from hilum.doors.console.site import Listening
 from hilum.doors.dicomweb import dicomweb_doors
+from hilum.doors.dicomweb.summaries import Summaries
 from hilum.doors.dimse.server import DimseServer
 from hilum.doors.fhir import fhir_door
 from hilum.doors.mllp.server import Bounds, MllpServer
@@ -285,12 +287,14 @@ def _run_engine(
     settings: Settings, _listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
     database = Database(settings.database_url)
+    hub = build_hub(settings, database)
     engine = Engine(
-        hub=build_hub(settings, database),
+        hub=hub,
         couriers=lambda peer: courier_for(settings, peer),
         wait=database.wait_for_change,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         chance=random.random,
+        chores={ChoreKind.SUMMARISE: Summaries(hub).refresh},
         stop=stop,
     )
     ready()

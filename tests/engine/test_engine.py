@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hilum.core.archive.model import Chore, ChoreKind
+from hilum.core.kernel.errors import Busy
 from hilum.core.routing.model import Rule
 from hilum.core.routing.rules import INSTANCE_STORED
-from hilum.engine.engine import Engine
+from hilum.engine.engine import Chores, Engine
 from hilum.stores.sql import Database
 
 
@@ -22,10 +25,11 @@ def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
 class Running:
     """An engine on a connection of its own."""
 
-    def __init__(self, gate: Any, owner: str, courier: Any) -> None:
+    def __init__(self, gate: Any, owner: str, courier: Any, chores: Chores | None = None) -> None:
         self.database = Database(gate.url)
         hub = gate.another_hub(self.database)
-        self.engine = Engine(hub, lambda _peer: courier, self.database.wait_for_change, owner, lambda: 0.0)
+        wait = self.database.wait_for_change
+        self.engine = Engine(hub, lambda _peer: courier, wait, owner, lambda: 0.0, chores or {})
         self.thread = threading.Thread(target=self.engine.run)
         self.thread.start()
 
@@ -96,3 +100,31 @@ def test_another_engine_takes_over_when_the_first_died(gate: Any) -> None:
     running.end()
 
     assert delivered
+
+
+def test_chores_are_done_when_due_and_one_that_fails_holds_no_other_up(gate: Any) -> None:
+    def do(reference: str) -> None:
+        done.append(reference)
+        if reference == "1":
+            raise Busy("not now")
+
+    done: list[str] = []
+    for number in (1, 2, 3):
+        due = Chore(ChoreKind.SUMMARISE, str(number), datetime.now(UTC) - timedelta(seconds=9 - number))
+        gate.database.write(lambda tx, one=due: tx.background.put_chore(one))
+    running = Running(gate, "a", gate.courier(), {ChoreKind.SUMMARISE: do})
+
+    all_done = until(lambda: len(done) == 3)
+    ended = until(lambda: left(gate.database) == ["1"])
+    running.end()
+
+    assert all_done
+    assert ended
+    assert done == ["1", "2", "3"]
+
+
+def left(database: Database) -> list[str]:
+    """Return the first chore that is left, whenever it is due."""
+    late = datetime.now(UTC) + timedelta(days=1)
+    due = database.read(lambda tx: tx.background.due_chore(late))
+    return [due.reference] if due else []

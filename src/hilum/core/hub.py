@@ -15,14 +15,18 @@ from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.certificates import Line
 from hilum.core.access.model import Claim, ClaimKind, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
-from hilum.core.archive import rejection
+from hilum.core.archive import chores, rejection
 from hilum.core.archive import usecases as archive
 from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason
 from hilum.core.archive.model import (
     Blob,
+    Chore,
     Commitment,
+    Exact,
     Found,
     Header,
+    KeptSummary,
+    Level,
     Query,
     ReferencedInstance,
     Retrieved,
@@ -409,6 +413,15 @@ class Hub:
         """Open stored bytes that a use-case handed out; raises NotFound."""
         return self._objects.open(digest)
 
+    def summary(self, series_instance_uid: str) -> KeptSummary | None:
+        """Return where the summary of a series is kept, whose instances a use-case handed out."""
+        return self._database.read(lambda tx: tx.background.summary(series_instance_uid))
+
+    def keep_summary(self, series_instance_uid: str, spool: Spool | None) -> None:
+        """Make the spooled summary of a series durable, then refer to it; None forgets the one that is kept."""
+        blob = spool.keep() if spool else None
+        self._database.write(lambda tx: tx.background.put_summary(series_instance_uid, blob))
+
     def request_commitment(
         self,
         caller: Caller,
@@ -609,6 +622,21 @@ class Hub:
     def settle(self, lease: Lease, attempted: Attempted, chance: float) -> None:
         """Write what the peer answered; raises Conflict when the lease was taken over."""
         self._database.write(lambda tx: routing.settle(tx, lease, attempted, chance))
+
+    def take_up_chore(self) -> Chore | None:
+        """Take the chore that has been due for the longest time, None when none is due."""
+        if self._database.read(lambda tx: tx.background.due_chore(tx.now)) is None:
+            return None
+        return self._database.write(chores.take_up)
+
+    def end_chore(self, chore: Chore) -> None:
+        """Note that a chore is done."""
+        self._database.write(lambda tx: tx.background.end_chore(chore))
+
+    def instances_of_series(self, series_instance_uid: str) -> list[Retrieved]:
+        """Return the instances of a series for what the engine makes of them."""
+        query = Query(Level.SERIES, {"series_instance_uid": Exact(series_instance_uid)})
+        return self._database.read(lambda tx: archive.instances(tx, query))
 
     def transact(self, work: Work[T]) -> T:
         """Run `reactions` in one transaction."""

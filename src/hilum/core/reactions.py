@@ -1,6 +1,6 @@
 """What happens next: event -> calls, one case each."""
 
-from hilum.core.archive import rejection
+from hilum.core.archive import chores, rejection
 from hilum.core.archive.events import InstancesRejected, InstanceStored
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.hub import Hub
@@ -17,6 +17,7 @@ def react(hub: Hub, limit: int) -> int:
         waiting = tx.events.waiting(limit)
         for recorded in waiting:
             _react_to(hub, tx, recorded)
+        chores.follow(tx, [recorded.event for recorded in waiting])
         tx.events.settle([recorded.sequence for recorded in waiting])
         return len(waiting)
 

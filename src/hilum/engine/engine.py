@@ -1,16 +1,20 @@
 """The engine: reacts to events, starts a worker per due destination, keeps leases, runs schedules."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from hilum.core import reactions
+from hilum.core.archive.model import ChoreKind
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import HilumError
 from hilum.core.routing.usecases import LEASE_LIFETIME
 from hilum.engine.delivery import Couriers, DestinationWorker
+
+Chores = Mapping[ChoreKind, Callable[[str], None]]
+"""How each kind of chore is done, given its reference."""
 
 log = structlog.get_logger()
 
@@ -34,6 +38,7 @@ class Engine:
     """Waits for a commit by anybody, at most so many seconds; tells whether there was one."""
     owner: str
     chance: Callable[[], float]
+    chores: Chores = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     workers: dict[str, tuple[threading.Thread, DestinationWorker]] = field(default_factory=dict)
 
@@ -41,7 +46,7 @@ class Engine:
         """Run all loops and return after `stop` is set and the workers ended."""
         loops = [
             threading.Thread(target=self._forever, args=(one,), name=one.__name__)
-            for one in (self._react, self._dispatch, self._renew, self._keep_house)
+            for one in (self._react, self._dispatch, self._renew, self._keep_house, self._do_chores)
         ]
         for loop in loops:
             loop.start()
@@ -77,6 +82,19 @@ class Engine:
         """Wait for a commit, then let a few more come: a look for each image of a series would hold the next one up."""
         self.wait(PAUSE)
         self.stop.wait(GATHER)
+
+    def _do_chores(self) -> None:
+        """Do what is due, one chore at a time. One that fails is taken up again after a while, and holds no other up."""
+        chore = self.hub.take_up_chore()
+        if chore is None:
+            self.stop.wait(PAUSE)
+            return
+        try:
+            self.chores[chore.kind](chore.reference)
+        except HilumError as failure:
+            log.warning("chore put off", kind=chore.kind, reason=str(failure))
+        else:
+            self.hub.end_chore(chore)
 
     def _start(self, destination: str) -> None:
         lease = self.hub.claim(destination, self.owner)

@@ -299,6 +299,34 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSummary:
+    """Where the summary of a series is kept: what was read from its instances, to be removed and made anew at any time.
+
+    `generation` counts how often it was made.
+    """
+
+    series_instance_uid: str
+    generation: int
+    blob: Blob
+
+
+class ChoreKind(StrEnum):
+    """Work that the engine does in the background, once things have become quiet."""
+
+    SUMMARISE = "summarise"
+    """Make the summary of a series; the reference is its UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """One piece of such work. `due` tells when; whoever works on it puts it off, so that it is taken up if he dies."""
+
+    kind: ChoreKind
+    reference: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredConflict:
     """Something that contradicts what is kept: same UID with other bytes, or one identifier with two people."""
 

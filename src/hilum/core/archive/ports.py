@@ -6,10 +6,12 @@ from typing import BinaryIO, Protocol
 from hilum.core.archive.lifecycle_ports import LifecycleShelf
 from hilum.core.archive.model import (
     Blob,
+    Chore,
     Commitment,
     Found,
     Header,
     Instance,
+    KeptSummary,
     Query,
     Series,
     SeriesContent,
@@ -117,10 +119,29 @@ class ArchiveShelf(Protocol):
         """Return SOP Class UID and digest of those of the instances that are kept."""
 
     def referenced(self, digests: list[str]) -> set[str]:
-        """Return those of the digests that any row refers to, instance or conflict."""
+        """Return those of the digests that any row refers to: instance, conflict or summary."""
 
     def totals(self) -> dict[str, int]:
         """Return how many studies, series, instances, octets and open conflicts there are."""
+
+
+class BackgroundShelf(Protocol):
+    """What is made in the background, and what is still to be made."""
+
+    def summary(self, series_instance_uid: str) -> KeptSummary | None:
+        """Return where the summary of a series is kept."""
+
+    def put_summary(self, series_instance_uid: str, blob: Blob | None) -> None:
+        """Replace the summary of a series, counting its generation; None forgets it."""
+
+    def put_chore(self, chore: Chore) -> None:
+        """Add a chore, or make it due at another moment."""
+
+    def due_chore(self, now: datetime) -> Chore | None:
+        """Return the chore that has been due for the longest time; nobody else is given it in this transaction."""
+
+    def end_chore(self, chore: Chore) -> None:
+        """Remove a chore, unless it was made due at another moment since."""
 
 
 class ArchiveTransaction(OrdersTransaction, Protocol):
@@ -133,3 +154,7 @@ class ArchiveTransaction(OrdersTransaction, Protocol):
     @property
     def lifecycle(self) -> LifecycleShelf:
         """Rejections, and how instances stand."""
+
+    @property
+    def background(self) -> BackgroundShelf:
+        """Summaries and chores."""

@@ -112,11 +112,16 @@ def retrieve(tx: ArchiveTransaction, caller: Caller, query: Query) -> list[Retri
     """Return every instance below what matches, to hand out (PS3.4 C.4.2, C.4.3; PS3.18 10.4)."""
     policy.demand(caller, Permission.ARCHIVE_RETRIEVE)
     _check_keys(query)
-    chosen = [_retrieved(found) for found in tx.archive.select(replace(query, view=caller.view))]
+    chosen = instances(tx, replace(query, view=caller.view))
     entities = sorted({f"Study/{one.study_instance_uid}" for one in chosen})
     for entity in entities:
         record(tx, caller, "archive.retrieve", entity, detail=f"{len(chosen)} instances")
     return chosen
+
+
+def instances(tx: ArchiveTransaction, query: Query) -> list[Retrieved]:
+    """Return what `retrieve` would, for Hilum itself: nothing is handed out."""
+    return [_retrieved(found) for found in tx.archive.select(query)]
 
 
 def request_commitment(

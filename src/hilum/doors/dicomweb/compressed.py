@@ -1,7 +1,7 @@
 """Answers of text, gzipped where the client takes that (RFC 9110 12.5.3)."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -25,6 +25,18 @@ def streamed_answer(request: Request, pieces: Iterator[bytes], headers: Mapping[
     if not _takes_gzip(request):
         return StreamingResponse(pieces, headers=_varied(headers))
     return StreamingResponse(_gzipped(pieces), headers=_varied(headers) | {"Content-Encoding": "gzip"})
+
+
+def compressed_answer(
+    request: Request,
+    gzipped: Callable[[], Iterator[bytes]],
+    plain: Callable[[], Iterator[bytes]],
+    headers: Mapping[str, str],
+) -> Response:
+    """Return an answer that is kept compressed, or its text for who does not take that."""
+    if not _takes_gzip(request):
+        return StreamingResponse(plain(), headers=_varied(headers))
+    return Response(b"".join(gzipped()), headers=_varied(headers) | {"Content-Encoding": "gzip"})
 
 
 def _varied(headers: Mapping[str, str]) -> dict[str, str]:

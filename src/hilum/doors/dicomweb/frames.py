@@ -12,11 +12,12 @@ from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.doors._http.problems import NotAcceptable
 from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, demand
+from hilum.doors.dicomweb.frame_places import FramePlaces
 from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.paths import frame_numbers, instance_url, retrieved
 from hilum.doors.dicomweb.tagged import Version, not_modified, version_of
 from hilum.wire.dicom.decoding import is_decodable
-from hilum.wire.dicom.pixels import Pixels, open_pixels
+from hilum.wire.dicom.pixels import Pixels, open_pixels, pixels_by_table
 from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, OCTET_STREAM
 from hilum.wire.dicom.uncompressed import native_frame
 
@@ -26,6 +27,7 @@ class Frames:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._places = FramePlaces(hub)
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer `GET .../instances/{instance}/frames/{frames}`."""
@@ -58,7 +60,7 @@ class Frames:
         ranges: Sequence[Range],
         version: Version,
     ) -> Response:
-        pixels = pixels_of(file)
+        pixels = self._pixels(one, file)
         absent = [number for number in numbers if number > pixels.image.number_of_frames]
         if absent:
             raise NotFound(f"there is no frame {absent[0]}: the object has {pixels.image.number_of_frames}")
@@ -75,6 +77,12 @@ class Frames:
                 return Response(frame, headers={**version.headers, **said})
         media_type, parts = frame_parts(file, pixels, numbers, ranges, url)
         return multipart_answer(media_type, parts, version.headers, at_once=len(numbers) == 1)
+
+    def _pixels(self, one: Retrieved, file: BinaryIO) -> Pixels:
+        known = self._places.of(one, file)
+        if known is None:
+            return pixels_of(file)
+        return pixels_by_table(file, known.transfer_syntax_uid, known.data_set_offset, known.table)
 
 
 def frame_parts(

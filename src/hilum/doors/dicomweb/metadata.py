@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,23 +11,30 @@ from starlette.responses import Response
 from hilum.core.archive.model import Retrieved
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
+from hilum.core.kernel.errors import Invalid
 from hilum.doors.dicomweb.acceptance import Offer, accepted_ranges, demand
-from hilum.doors.dicomweb.compressed import streamed_answer
-from hilum.doors.dicomweb.paths import instance_url, retrieved
+from hilum.doors.dicomweb.compressed import compressed_answer
+from hilum.doors.dicomweb.paths import retrieved, service_url
+from hilum.doors.dicomweb.summaries import Summaries
 from hilum.doors.dicomweb.tagged import not_modified, version_of
 from hilum.wire.dicom.coercion_json import coerced_metadata
 from hilum.wire.dicom.json_model import BulkDataUri, JsonDataSet, instance_json
+from hilum.wire.dicom.series_summary import SeriesSummary
+from hilum.wire.dicom.slotted import OPEN, Slotted, filling_of, gzipped
 
 DICOM_JSON = "application/dicom+json"
 JSON_OFFERS = (Offer(DICOM_JSON), Offer("application/json"))
-_PIECE = 64 << 10
+_UNREADABLE = '299 hilum "some instances cannot be read and are left out"'
+_Text = TypeVar("_Text", bytes, bytes | Slotted)
+_Shown = tuple[list[Retrieved], SeriesSummary]
 
 
 class Metadata:
-    """Reads each header as it is sent: nothing is kept beside the objects that could contradict them."""
+    """Answers from the summaries of series: as kept where the patient is shown as received, else runs are exchanged."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._summaries = Summaries(hub)
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer `GET .../metadata` of a study, a series or an instance."""
@@ -35,13 +44,24 @@ class Metadata:
         known = not_modified(request, version)
         if known is not None:
             return known
-        headers = {**version.headers, "Content-Type": offer.media_type}
-        return streamed_answer(request, _pieces(self._read(request, one) for one in found), headers)
+        series = self._series(found)
+        left_out = {"Warning": _UNREADABLE} if any(summary.unreadable for _, summary in series) else {}
+        headers = {**version.headers, **left_out, "Content-Type": offer.media_type}
+        url = json.dumps(service_url(request))[:-1]
+        return compressed_answer(
+            request,
+            lambda: gzipped(_listed(_filled(*one, url) for one in series)),
+            lambda: _listed(_plain(*one, url.encode()) for one in series),
+            headers,
+        )
 
-    def _read(self, request: Request, one: Retrieved) -> bytes:
-        url = instance_url(request, one)
-        metadata = shown_json(self._hub, one, lambda path: f"{url}/bulk/{path}")
-        return json.dumps(metadata, separators=(",", ":")).encode("ascii")
+    def _series(self, found: list[Retrieved]) -> list[_Shown]:
+        grouped = [list(shown) for _, shown in groupby(found, lambda one: one.series_instance_uid)]
+        series = [(shown, self._summaries.of(shown)) for shown in grouped]
+        readable = [(shown, summary) for shown, summary in series if summary.knows_any(shown)]
+        if not readable:
+            raise Invalid("the stored object cannot be read", next_step="retrieve it as it was received")
+        return readable
 
 
 def shown_json(hub: Hub, one: Retrieved, bulk_data_uri: BulkDataUri) -> JsonDataSet:
@@ -53,12 +73,24 @@ def shown_json(hub: Hub, one: Retrieved, bulk_data_uri: BulkDataUri) -> JsonData
     return coerced_metadata(metadata, one.patient, one.instance.source)
 
 
-def _pieces(instances: Iterable[bytes]) -> Iterator[bytes]:
-    """Join instances to a JSON array, in pieces worth a write each."""
-    piece = bytearray(b"[")
-    for number, instance in enumerate(instances):
-        piece += b"," + instance if number else instance
-        if len(piece) >= _PIECE:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece + b"]")
+def _filled(shown: list[Retrieved], summary: SeriesSummary, url: str) -> bytes | Slotted:
+    """Return the objects of a series: as deflated once, where nothing differs but our address."""
+    filling = filling_of(url)
+    if filling is not None and summary.is_shown_as(shown):
+        return summary.metadata.filled(filling)
+    return _plain(shown, summary, url.encode())
+
+
+def _plain(shown: list[Retrieved], summary: SeriesSummary, url: bytes) -> bytes:
+    as_kept = summary.is_shown_as(shown)
+    return (summary.metadata.text() if as_kept else summary.text_of(shown)).replace(OPEN, url)
+
+
+def _listed(texts: Iterable[_Text]) -> Iterator[_Text]:
+    """Put the brackets of a JSON array around the members of it, and commas between."""
+    yield b"["
+    for number, text in enumerate(texts):
+        if number:
+            yield b","
+        yield text
+    yield b"]"

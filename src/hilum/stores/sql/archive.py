@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, union, update
 
 from hilum.core.archive.model import (
     Blob,
@@ -31,7 +31,14 @@ from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.prepared import Prepared, adding
 from hilum.stores.sql.putting import added, put
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, integer_of, series_of, study_of
-from hilum.stores.sql.schema import commitments, instances, series, stored_conflicts, studies
+from hilum.stores.sql.schema import (
+    commitments,
+    instances,
+    series,
+    series_summaries,
+    stored_conflicts,
+    studies,
+)
 
 _ONE: ColumnElement[int] = literal_column("1")
 _INSTANCE = Prepared(
@@ -115,13 +122,10 @@ _STORED_CLASSES = select(instances.c.sop_instance_uid, instances.c.sop_class_uid
     instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
     instances.c.standing.not_in(REJECTED),
 )
-_REFERENCED = (
-    select(instances.c.digest)
-    .where(instances.c.digest.in_(bindparam("digests", expanding=True)))
-    .union(
-        select(stored_conflicts.c.digest).where(
-            stored_conflicts.c.digest.in_(bindparam("digests", expanding=True))
-        )
+_REFERENCED = union(
+    *(
+        select(table.c.digest).where(table.c.digest.in_(bindparam("digests", expanding=True)))
+        for table in (instances, stored_conflicts, series_summaries)
     )
 )
 _TOTALS = (
@@ -277,7 +281,7 @@ class SqlArchive:
         }
 
     def referenced(self, digests: list[str]) -> set[str]:
-        """Return those of the digests that any row refers to, instance or conflict."""
+        """Return those of the digests that any row refers to: instance, conflict or summary."""
         return {
             digest
             for chunk in chunks(digests)

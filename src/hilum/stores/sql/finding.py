@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, and_, exists, func, select, true
 
-from hilum.core.archive.model import AnyBetween, Between, Found, Level, Match, Query
+from hilum.core.archive.model import AnyBetween, Between, Found, Instance, Level, Match, Query
 from hilum.core.archive.rules import KEYS
 from hilum.core.kernel.choices import View
+from hilum.stores.sql.chunks import chunks
 from hilum.stores.sql.matching import is_universal, name_condition, text_condition
 from hilum.stores.sql.orders import keys_of
 from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
@@ -91,9 +92,31 @@ def count(connection: Connection, query: Query) -> int:
 
 
 def every_instance(connection: Connection, query: Query) -> list[Found]:
-    """Return every instance below what matches, in series order."""
-    chosen = _chosen(query, Level.INSTANCE).order_by(*_ORDER[Level.INSTANCE])
-    return [_found(row, Level.INSTANCE) for row in connection.execute(chosen)]
+    """Return every instance below what matches, in series order.
+
+    What stands above the instances is read once for each series: of a long series it would be most of the answer.
+    """
+    if query.level is Level.INSTANCE:
+        chosen = _chosen(query, Level.INSTANCE).order_by(*_ORDER[Level.INSTANCE])
+        return [_found(row, Level.INSTANCE) for row in connection.execute(chosen)]
+    narrow = select(series.c.key, *INSTANCE).select_from(_INSTANCES)
+    narrow = narrow.where(*_conditions(query), *_showing(Level.INSTANCE, query.view))
+    rows = connection.execute(narrow.order_by(*_ORDER[Level.INSTANCE])).all()
+    above = _series_by_key(connection, sorted({row[0] for row in rows}))
+    return [_below(above[row[0]], instance_of(row[1:])) for row in rows]
+
+
+def _series_by_key(connection: Connection, keys: list[int]) -> dict[int, Found]:
+    found: dict[int, Found] = {}
+    for chunk in chunks(keys):
+        chosen = select(series.c.key, *_COLUMNS[Level.SERIES]).select_from(_SERIES)
+        for row in connection.execute(chosen.where(series.c.key.in_(chunk))):
+            found[row[0]] = _found(row[1:], Level.SERIES)
+    return found
+
+
+def _below(found: Found, instance: Instance) -> Found:
+    return Found(found.patient, found.study, found.series, instance)
 
 
 def _chosen(query: Query, shown: Level) -> Select[Any]:

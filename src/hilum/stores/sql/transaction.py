@@ -10,6 +10,7 @@ from hilum.core.audit.model import AuditEntry
 from hilum.stores.sql.access import SqlAccess
 from hilum.stores.sql.archive import SqlArchive
 from hilum.stores.sql.audit import SqlAudit
+from hilum.stores.sql.background import SqlBackground
 from hilum.stores.sql.events import SqlEvents
 from hilum.stores.sql.exchange import SqlMessages
 from hilum.stores.sql.lifecycle import SqlLifecycle
@@ -85,6 +86,11 @@ class SqlTransaction:
     def lifecycle(self) -> SqlLifecycle:
         """Rejections, and how instances stand."""
         return SqlLifecycle(self._opened)
+
+    @cached_property
+    def background(self) -> SqlBackground:
+        """Summaries and chores."""
+        return SqlBackground(self._opened)
 
     @cached_property
     def reports(self) -> SqlReports:

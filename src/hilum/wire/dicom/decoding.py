@@ -12,7 +12,8 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 
 from hilum.core.kernel.errors import Invalid
-from hilum.wire.dicom.pixels import ImagePixel, Pixels
+from hilum.wire.dicom.frame_tables import ImagePixel
+from hilum.wire.dicom.pixels import Pixels
 from hilum.wire.dicom.transfer_syntaxes import (
     DEFLATED_IMAGE_FRAME,
     ENCAPSULATED_UNCOMPRESSED,

@@ -1,8 +1,6 @@
 """Frames of an image as they are encoded: where they lie, cut out one by one (PS3.3 C.7.6.3; PS3.5 section 8, A.4)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from struct import unpack
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -11,23 +9,32 @@ import numpy as np
 from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.wire.dicom.character_sets import UNDECLARED
 from hilum.wire.dicom.elements import (
+    EXPLICIT,
     NOTHING,
     PIXEL_DATA,
     UNDEFINED_LENGTH,
     Coding,
     DataSet,
-    Element,
     Selection,
     open_data_set,
 )
+from hilum.wire.dicom.frame_tables import (
+    EXTENDED_OFFSET_TABLE,
+    EXTENDED_OFFSET_TABLE_LENGTHS,
+    EncapsulatedFrames,
+    FrameSpans,
+    FrameTable,
+    ImagePixel,
+    Span,
+    read_exactly,
+)
 from hilum.wire.dicom.json_model import little_endian
 from hilum.wire.dicom.part10 import FileMeta, read_file_meta
-from hilum.wire.dicom.source import Source, source_of
+from hilum.wire.dicom.source import DeflatedSource, SliceSource, Source, source_of
 from hilum.wire.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
 from hilum.wire.dicom.values import integer_of, text_of
 from hilum.wire.dicom.walker import Walker
 
-EXTENDED_OFFSET_TABLE, EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00001, 0x7FE00002
 _PIXELS = MappingProxyType(
     {
         PIXEL_DATA: "PixelData",
@@ -37,11 +44,7 @@ _PIXELS = MappingProxyType(
 )
 _MOST_ELEMENTS = 5_000_000
 _MOST_FRAMES = 1_000_000
-_CHECK_BEFORE_READING = 1 << 20
 _PIECE = 1 << 20
-# With what a frame's first fragment begins, by codec: JPEG and JPEG-LS, JPEG 2000, JP2 box, JPEG XL.
-_FRAME_BEGINNINGS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP", b"\xff\x0a")
-
 DESCRIPTION: Mapping[int, Selection] = MappingProxyType({
     0x00280002: NOTHING, 0x00280004: NOTHING, 0x00280006: NOTHING, 0x00280008: NOTHING, 0x00280010: NOTHING,
     0x00280011: NOTHING, 0x00280100: NOTHING, 0x00280101: NOTHING, 0x00280102: NOTHING, 0x00280103: NOTHING,
@@ -49,47 +52,21 @@ DESCRIPTION: Mapping[int, Selection] = MappingProxyType({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePixel:
-    """The Image Pixel module (PS3.3 Table C.7-11c), with the defaults that readers agree on."""
-
-    keyword: str
-    rows: int
-    columns: int
-    samples_per_pixel: int
-    photometric_interpretation: str
-    planar_configuration: int
-    bits_allocated: int
-    bits_stored: int
-    pixel_representation: int
-    number_of_frames: int
-
-    @property
-    def native_frame_bits(self) -> int:
-        """Return the size of one native frame; frames follow each other without padding (PS3.5 8.1.1)."""
-        samples = self.rows * self.columns * self.samples_per_pixel
-        if self.photometric_interpretation == "YBR_FULL_422":
-            samples = samples * 2 // 3  # two pixels share their chrominance
-        return samples * self.bits_allocated
-
-
 class Pixels:
     """The pixels of one Part 10 object; frames are numbered from 1."""
 
     def __init__(
-        self, data_set: Source, coding: Coding, found: DataSet, syntax: TransferSyntax, walker: Walker
+        self, data_set: Source, coding: Coding, found: DataSet, syntax: TransferSyntax, table: FrameTable
     ) -> None:
         self.attributes = found
         self.transfer_syntax = syntax
+        self.image = table.image
+        self.is_positioned = not isinstance(data_set, DeflatedSource)
+        """Whether what `table` says holds for the stored bytes: not where they must be inflated first."""
         self._data_set = data_set
         self._coding = coding
-        self._walker = walker
-        tag = next((tag for tag in _PIXELS if tag in found), None)
-        if tag is None:
-            raise Invalid("the object has no pixels: it is not an image")
-        self._element = found[tag]
-        self.image = _image_pixel(found, _PIXELS[tag])
-        self._spans: list[list[tuple[int, int]]] | None = None
+        self._element = table.element
+        self._spans = table.spans
 
     @property
     def is_encapsulated(self) -> bool:
@@ -111,9 +88,24 @@ class Pixels:
             raise Invalid(
                 "a frame cannot be cut out of a video", next_step="retrieve the bulk data, or the instance"
             )
+        return b"".join(self._read(offset, length) for offset, length in self._found_spans().of(number))
+
+    def table(self) -> FrameTable:
+        """Return where every frame is, to find them again without a scan; raises Invalid."""
+        cut = self.is_encapsulated and not self.transfer_syntax.is_video
+        return FrameTable(self.image, self._element._replace(value=b""), self._found_spans() if cut else None)
+
+    def _fragments(self) -> list[Span]:
+        spans, _ = Walker(self._data_set).fragments(self._element.offset, self._coding)
+        if not spans:
+            raise Invalid("the pixel data holds no offset table item")
+        return spans
+
+    def _found_spans(self) -> FrameSpans:
         if self._spans is None:
-            self._spans = self._encapsulated_frames()
-        return b"".join(self._read(offset, length) for offset, length in self._spans[number - 1])
+            frames = EncapsulatedFrames(self._data_set, self._coding, self.attributes, self._element.offset)
+            self._spans = frames.find(self.image.number_of_frames)
+        return self._spans
 
     def encapsulated_stream(self) -> bytes:
         """Return all fragments as one stream: a video (PS3.5 A.4.5 and later)."""
@@ -158,53 +150,7 @@ class Pixels:
 
     def _read(self, offset: int, size: int) -> bytes:
         """Read exactly this much, without first making room for a length that lies."""
-        if size > _CHECK_BEFORE_READING and not self._data_set.read_at(offset + size - 1, 1):
-            raise Invalid(f"truncated: {size} bytes of pixels are claimed at byte {offset}")
-        read = self._data_set.read_at(offset, size)
-        if len(read) < size:
-            raise Invalid(f"truncated: {size} bytes of pixels are claimed at byte {offset}")
-        return read
-
-    def _encapsulated_frames(self) -> list[list[tuple[int, int]]]:
-        """Return the fragments of each frame, by offset table or, without one, by what fragments begin with."""
-        (table_offset, table_length), *fragments = self._fragments()
-        frames = self.image.number_of_frames
-        if not fragments:
-            raise Invalid("the pixel data holds no fragment")
-        extended = self.attributes.get(EXTENDED_OFFSET_TABLE)
-        if extended is not None and extended.length == 8 * frames:
-            return self._by_extended_table(extended, fragments[0][0] - 8)
-        if len(fragments) == frames:
-            return [[fragment] for fragment in fragments]
-        if frames == 1:
-            return [fragments]
-        if table_length == 4 * frames:
-            table = unpack(f"<{frames}I", self._read(table_offset, table_length))
-            return _grouped(fragments, [fragments[0][0] + start for start in table])
-        starts = [
-            offset
-            for offset, _ in fragments
-            if self._data_set.read_at(offset, 8).startswith(_FRAME_BEGINNINGS)
-        ]
-        if len(starts) != frames:
-            raise Invalid(f"{len(fragments)} fragments without an offset table cannot be {frames} frames")
-        return _grouped(fragments, starts)
-
-    def _fragments(self) -> list[tuple[int, int]]:
-        spans, _ = self._walker.fragments(self._element.offset, self._coding)
-        if not spans:
-            raise Invalid("the pixel data holds no offset table item")
-        return spans
-
-    def _by_extended_table(self, table: Element, first_item: int) -> list[list[tuple[int, int]]]:
-        """PS3.3 C.7.6.3.1.8: 64-bit offsets of the frames' items, each frame one fragment, and its exact length."""
-        frames = self.image.number_of_frames
-        starts = unpack(f"<{frames}Q", self._read(table.offset, table.length))
-        lengths_element = self.attributes.get(EXTENDED_OFFSET_TABLE_LENGTHS)
-        if lengths_element is None or lengths_element.length != table.length:
-            raise Invalid("the Extended Offset Table (7FE0,0001) has no matching lengths (7FE0,0002)")
-        lengths = unpack(f"<{frames}Q", self._read(lengths_element.offset, lengths_element.length))
-        return [[(first_item + start + 8, length)] for start, length in zip(starts, lengths, strict=True)]
+        return read_exactly(self._data_set, offset, size)
 
 
 def open_pixels(
@@ -220,7 +166,19 @@ def open_pixels(
     walker = Walker(data_set, most_elements=_MOST_ELEMENTS, most_value_bytes=1 << 20, most_bulk_bytes=1 << 20)
     selection = {**DESCRIPTION, **(also or {})}
     found = _up_to_pixels(walker, coding, selection)
-    return Pixels(data_set, coding, found, transfer_syntax(meta.transfer_syntax_uid), walker)
+    tag = next((tag for tag in _PIXELS if tag in found), None)
+    if tag is None:
+        raise Invalid("the object has no pixels: it is not an image")
+    table = FrameTable(_image_pixel(found, _PIXELS[tag]), found[tag])
+    return Pixels(data_set, coding, found, transfer_syntax(meta.transfer_syntax_uid), table)
+
+
+def pixels_by_table(
+    file: bytes | BinaryIO | Source, transfer_syntax_uid: str, data_set_offset: int, table: FrameTable
+) -> Pixels:
+    """Describe the pixels of an object whose frames were found before: nothing is looked for."""
+    data_set = SliceSource(source_of(file), data_set_offset)
+    return Pixels(data_set, EXPLICIT, {}, transfer_syntax(transfer_syntax_uid), table)
 
 
 def _up_to_pixels(walker: Walker, coding: Coding, selection: Selection) -> DataSet:
@@ -257,21 +215,6 @@ def _image_pixel(found: DataSet, keyword: str) -> ImagePixel:
     if image.number_of_frames > _MOST_FRAMES:
         raise Invalid(f"the object claims {image.number_of_frames} frames")
     return image
-
-
-def _grouped(fragments: list[tuple[int, int]], starts: list[int]) -> list[list[tuple[int, int]]]:
-    """Put each fragment to the frame that starts at or before it."""
-    frames: list[list[tuple[int, int]]] = []
-    awaited = set(starts)
-    for offset, length in fragments:
-        if offset in awaited:
-            frames.append([])
-        if not frames:
-            raise Invalid("the first fragment of the pixel data belongs to no frame")
-        frames[-1].append((offset, length))
-    if len(frames) != len(starts):
-        raise Invalid("the offset table of the pixel data points beside its fragments")
-    return frames
 
 
 def _shifted(encoded: bytes, first_bit: int, bits: int) -> bytes:

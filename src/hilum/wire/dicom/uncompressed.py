@@ -22,14 +22,10 @@ from hilum.wire.dicom.elements import (
     Element,
     open_data_set,
 )
+from hilum.wire.dicom.frame_tables import EXTENDED_OFFSET_TABLE, EXTENDED_OFFSET_TABLE_LENGTHS
 from hilum.wire.dicom.json_model import MOST_ELEMENTS, definite_vr
 from hilum.wire.dicom.part10 import FileMeta, file_meta_bytes, read_file_meta
-from hilum.wire.dicom.pixels import (
-    EXTENDED_OFFSET_TABLE,
-    EXTENDED_OFFSET_TABLE_LENGTHS,
-    Pixels,
-    open_pixels,
-)
+from hilum.wire.dicom.pixels import Pixels, open_pixels
 from hilum.wire.dicom.source import Source, source_of
 from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from hilum.wire.dicom.values import integer_of, required_uid

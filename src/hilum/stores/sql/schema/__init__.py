@@ -10,6 +10,7 @@ from hilum.stores.sql.schema.archive import (
     stored_conflicts,
     studies,
 )
+from hilum.stores.sql.schema.background import chores, series_summaries
 from hilum.stores.sql.schema.base import metadata
 from hilum.stores.sql.schema.events import audit_entries, events
 from hilum.stores.sql.schema.exchange import inbound_messages
@@ -33,6 +34,7 @@ from hilum.stores.sql.schema.workitems import (
 __all__ = [
     "attempts",
     "audit_entries",
+    "chores",
     "commitments",
     "deliveries",
     "events",
@@ -53,6 +55,7 @@ __all__ = [
     "rules",
     "scheduled_procedure_steps",
     "series",
+    "series_summaries",
     "sessions",
     "stored_conflicts",
     "studies",
