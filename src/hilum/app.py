@@ -38,6 +38,7 @@ from hilum.doors.dicomweb.summaries import Summaries
 from hilum.doors.dimse.server import DimseServer
 from hilum.doors.fhir import fhir_door
 from hilum.doors.mllp.server import Bounds, MllpServer
+from hilum.doors.viewer import installed_site, viewer_door
 from hilum.engine.delivery import no_courier
 from hilum.engine.engine import Engine
 from hilum.engine.supervisor import Role, Supervisor
@@ -258,6 +259,8 @@ def _run_web(
         api_door(hub),
         console_door(hub, lambda peer: test_peer(settings, peer), _listening(settings)),
     ]
+    if (site := installed_site()) is not None:
+        doors.append(viewer_door(hub, site))
     http = settings.http
     serving = Serving(
         trusted_proxies=http.trusted_proxies,

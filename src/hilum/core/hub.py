@@ -267,6 +267,10 @@ class Hub:
         """Return the secret of a new bearer token."""
         return self._write(caller, lambda tx: access.create_token(tx, caller, name, scopes, lifetime))
 
+    def viewer_token(self, caller: Caller) -> str:
+        """Return the secret of a token of some minutes, for the requests of the caller's viewer."""
+        return self._write(caller, lambda tx: access.viewer_token(tx, caller))
+
     def peers(self, caller: Caller) -> list[Peer]:
         """Return the configured peers."""
         return self._read(caller, lambda tx: access.peers(tx, caller))
