@@ -1,5 +1,6 @@
 """The viewer's page, its settings, a token for its requests, and its files."""
 
+import json
 from collections.abc import Mapping
 from importlib import resources
 from urllib.parse import urlencode
@@ -78,7 +79,7 @@ class _Viewer:
             "admitted": admission is not None,
             "store": admission is not None and Permission.ARCHIVE_STORE in admission.caller.permissions,
         }
-        text = f"const hilum = {JSONResponse(told).body.decode()};\n{self._script}"
+        text = f"const hilum = {json.dumps(told)};\n{self._script}"
         return Response(text, media_type="text/javascript", headers=_HEADERS)
 
     async def token(self, request: Request) -> Response:
