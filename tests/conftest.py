@@ -41,7 +41,6 @@ PARTS: dict[str, Callable[[], bool]] = {
     "chromium": lambda: shutil.which("chromium") is not None,
     "postgresql": _postgresql_answers,
     "s3": lambda: find_spec("moto") is not None,
-    "viewer": lambda: find_spec("hilum_viewer") is not None,
 }
 """What `@pytest.mark.needs(...)` may name, and how to tell whether it is here."""
 

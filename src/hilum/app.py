@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -38,7 +39,6 @@ from hilum.doors.dicomweb.summaries import Summaries
 from hilum.doors.dimse.server import DimseServer
 from hilum.doors.fhir import fhir_door
 from hilum.doors.mllp.server import Bounds, MllpServer
-from hilum.doors.viewer import installed_site, viewer_door
 from hilum.engine.delivery import no_courier
 from hilum.engine.engine import Engine
 from hilum.engine.supervisor import Role, Supervisor
@@ -78,6 +78,7 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
         read_note=rejection_note,
         open_to_all=settings.access.open,
         default_issuer=settings.patients.default_issuer,
+        grace=timedelta(days=settings.deletion.grace),
         resolve=Hosts(),
     )
 
@@ -259,8 +260,6 @@ def _run_web(
         api_door(hub),
         console_door(hub, lambda peer: test_peer(settings, peer), _listening(settings)),
     ]
-    if (site := installed_site()) is not None:
-        doors.append(viewer_door(hub, site))
     http = settings.http
     serving = Serving(
         trusted_proxies=http.trusted_proxies,

@@ -37,6 +37,8 @@ class Fate(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    REPLACED = "replaced"
+    QUARANTINED = "quarantined"
     EARLIER = "taken by an earlier import"
     SKIPPED = "skipped"
     CONFLICT = "conflict"

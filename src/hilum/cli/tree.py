@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 import hilum
-from hilum.cli import deliveries, doctor, importing, peers, routes, sending, serving, tokens, users
+from hilum.cli import (
+    deliveries,
+    doctor,
+    importing,
+    peers,
+    rejections,
+    routes,
+    sending,
+    serving,
+    tokens,
+    users,
+)
 from hilum.cli.output import say
 
 
@@ -24,6 +35,7 @@ def application() -> typer.Typer:
     for name, module in (
         ("peers", peers),
         ("deliveries", deliveries),
+        ("rejections", rejections),
         ("routes", routes),
         ("token", tokens),
         ("users", users),

@@ -15,9 +15,9 @@ from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.certificates import Line
 from hilum.core.access.model import Claim, ClaimKind, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
-from hilum.core.archive import chores, rejection
+from hilum.core.archive import chores, deletion, rejection
 from hilum.core.archive import usecases as archive
-from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason
+from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason, Tombstone
 from hilum.core.archive.model import (
     Blob,
     Chore,
@@ -100,13 +100,14 @@ class Hub:
         read_note: rejection.NoteReader = rejection.no_note,
         open_to_all: bool = False,
         default_issuer: str = "",
+        grace: timedelta = archive.GRACE,
         resolve: Resolve = lambda _host: frozenset(),
     ) -> None:
         """Join the stores.
 
         `open_to_all` admits callers without credentials: `--open`, loopback only. `default_issuer` is that of
         patient identifiers that come without one from a peer that has no issuer of its own. `resolve` looks up peers that are
-        configured by host name.
+        configured by host name. `grace` is how long what was deleted or replaced can be brought back.
         """
         self._database = database
         self._objects = objects
@@ -115,6 +116,7 @@ class Hub:
         self._read_note = read_note
         self.open_to_all = open_to_all
         self._default_issuer = default_issuer
+        self._grace = grace
         self._resolve = resolve
 
     # Who belongs
@@ -267,10 +269,6 @@ class Hub:
         """Return the secret of a new bearer token."""
         return self._write(caller, lambda tx: access.create_token(tx, caller, name, scopes, lifetime))
 
-    def viewer_token(self, caller: Caller) -> str:
-        """Return the secret of a token of some minutes, for the requests of the caller's viewer."""
-        return self._write(caller, lambda tx: access.viewer_token(tx, caller))
-
     def peers(self, caller: Caller) -> list[Peer]:
         """Return the configured peers."""
         return self._read(caller, lambda tx: access.peers(tx, caller))
@@ -372,13 +370,25 @@ class Hub:
         self._demand(caller, Permission.ARCHIVE_STORE)
         blob = spool.keep()
         note = self._note_in(header, blob)
-        return self._write(caller, lambda tx: archive.store(tx, caller, header, blob, note))
+        return self._write(caller, lambda tx: archive.store(tx, caller, header, blob, note, self._grace))
 
     def reject(
         self, caller: Caller, uids: tuple[str, str, str], reason: RejectionReason, detail: str
     ) -> Rejection:
         """Reject a study, series or instance (the last UIDs may be empty); raises NotFound."""
         return self._write(caller, lambda tx: rejection.reject(tx, caller, uids, reason, detail))
+
+    def order_deletion(
+        self, caller: Caller, uids: tuple[str, str, str], reason: RejectionReason, detail: str
+    ) -> Rejection:
+        """Delete a study, series or instance after the grace period; raises NotFound, Invalid."""
+        return self._write(
+            caller, lambda tx: deletion.order_deletion(tx, caller, uids, reason, detail, self._grace)
+        )
+
+    def tombstones(self, caller: Caller, limit: int = 100, study_instance_uid: str = "") -> list[Tombstone]:
+        """Return what was deleted, newest first."""
+        return self._read(caller, lambda tx: deletion.tombstones(tx, caller, limit, study_instance_uid))
 
     def restore(self, caller: Caller, key: int, detail: str) -> Rejection:
         """Take a rejection back; raises NotFound, Conflict."""
@@ -647,7 +657,10 @@ class Hub:
         return self._database.write(work)
 
     def sweep(self) -> int:
-        """Remove old blobs that no row refers to; returns how many."""
+        """Delete what is due, then remove old blobs that no row refers to; returns how many."""
+        while self._database.write(deletion.sweep):
+            pass
+        self._database.write(lambda tx: tx.lifecycle.drop_versions(tx.now))
         before = self._database.read(lambda tx: tx.now) - archive.SWEEP_AGE
         digests = self._objects.digests(before)
         referenced = self._database.read(lambda tx: tx.archive.referenced(digests))

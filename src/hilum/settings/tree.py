@@ -209,6 +209,13 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """What becomes of instances that were deleted, expired or replaced."""
+
+    grace: float = setting(30.0, "So long they can be brought back.", unit="days", least=0)
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What the server says on standard error. Never patient names, identifiers or message bodies."""
 
@@ -238,6 +245,7 @@ class Settings:
     patients: Patients = Patients()
     routing: Routing = Routing()
     limits: Limits = Limits()
+    deletion: Deletion = Deletion()
     log: Log = Log()
 
     @property

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -35,6 +35,7 @@ from hilum.transport.hosts import Hosts
 from hilum.wire.dicom.key_objects import rejection_note
 from hilum.wire.dicom.upper_layer.limits import Limits
 
+T = TypeVar("T")
 OPERATOR = policy.local_operator("a-trace")
 CT, KOS = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.59"
 FIND, MOVE, GET = (f"1.2.840.10008.5.1.4.1.2.2.{number}" for number in (1, 2, 3))
@@ -128,6 +129,24 @@ def file_of(made: Dataset) -> bytes:
     return encoded.getvalue()
 
 
+class MovedClock:
+    """A database whose transactions happen later than now."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.ahead = timedelta(0)
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        return self.database.write(lambda tx: work(self._moved(tx)))
+
+    def read(self, work: Callable[[Any], T]) -> T:
+        return self.database.read(lambda tx: work(self._moved(tx)))
+
+    def _moved(self, tx: Any) -> Any:
+        tx._opened.now += self.ahead
+        return tx
+
+
 @dataclass
 class House:
     """The hub, the addresses of its doors, and what outside clients do there."""
@@ -137,7 +156,12 @@ class House:
     url: str
     port: int
     closing: ExitStack
+    clock: MovedClock
     received: list[Dataset] = field(default_factory=list)
+
+    def later(self, days: float) -> None:
+        """Let time pass."""
+        self.clock.ahead += timedelta(days=days)
 
     def peer(self, name: str, view: str = "regular", port: int = 104, **more: Any) -> None:
         """Configure a DICOM peer on this machine that may do what a modality may."""
@@ -226,10 +250,11 @@ class House:
 
 
 def new_house(database: Database, folder: Path, stack: ExitStack, served: Callable[..., str]) -> House:
+    clock = MovedClock(database)
     objects = objects_from_url(folder / "objects", folder / "spool")
-    hub = Hub(database, objects, PlainPasswords(), lambda *_: {}, read_note=rejection_note, resolve=Hosts())
+    hub = Hub(clock, objects, PlainPasswords(), lambda *_: {}, read_note=rejection_note, resolve=Hosts())
     doors = [*dicomweb_doors(hub), fhir_door(hub, UTC), api_door(hub)]
-    house = House(hub, folder, served(http_app(hub, doors)), _dimse(hub, stack), stack)
+    house = House(hub, folder, served(http_app(hub, doors)), _dimse(hub, stack), stack, clock)
     house.peer("CT1")
     return house
 

@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from hilum.core.archive.events import InstancesRejected, InstancesRestored, InstanceStored
+from hilum.core.archive.events import (
+    InstanceReplaced,
+    InstancesDeleted,
+    InstancesRejected,
+    InstancesRestored,
+    InstanceStored,
+)
 from hilum.core.archive.model import Chore, ChoreKind
 from hilum.core.archive.ports import ArchiveTransaction
 from hilum.core.kernel.events import Event
@@ -20,9 +26,9 @@ def follow(tx: ArchiveTransaction, events: Iterable[Event]) -> None:
     """Make chores due for news: once for each series, however many instances came."""
     touched: set[str] = set()
     for event in events:
-        if isinstance(event, InstanceStored):
+        if isinstance(event, InstanceStored | InstanceReplaced):
             touched.add(event.series_instance_uid)
-        elif isinstance(event, InstancesRejected | InstancesRestored):
+        elif isinstance(event, InstancesRejected | InstancesRestored | InstancesDeleted):
             touched.update(event.series_instance_uids)
     for series_instance_uid in sorted(touched):
         tx.background.put_chore(Chore(ChoreKind.SUMMARISE, series_instance_uid, tx.now + QUIET))

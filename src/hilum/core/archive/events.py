@@ -43,3 +43,23 @@ class InstancesRestored(Event):
     study_instance_uid: str
     series_instance_uids: tuple[str, ...]
     sop_instance_uids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InstancesDeleted(Event):
+    """Instances of one study are gone for good; tombstones tell of them."""
+
+    study_instance_uid: str
+    series_instance_uids: tuple[str, ...]
+    sop_instance_uids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class InstanceReplaced(Event):
+    """Other bytes are in use for an instance: it was sent again by a peer that may replace, or a person chose them."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    digest: str

@@ -102,7 +102,40 @@ class Rejection:
     restored: datetime | None = None
     restored_by: str = ""
     restore_detail: str = ""
+    deleted: datetime | None = None
+    """When the sweep deleted what was still rejected."""
     number_of_instances: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of an instance that was deleted: that it was here, and who had it deleted, when and why."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    sop_class_uid: str
+    digest: str
+    reason: RejectionReason
+    detail: str
+    caller: str
+    ordered: datetime
+    deleted: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Bytes that were in use before others replaced them, kept until `expires`."""
+
+    key: int
+    sop_instance_uid: str
+    digest: str
+    size: int
+    transfer_syntax_uid: str
+    source: str
+    stored: datetime
+    replaced_by: str
+    expires: datetime
 
 
 def strongest(reasons: frozenset[RejectionReason]) -> Standing:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Protocol
 
-from hilum.core.archive.lifecycle import Held, Rejection, RejectionReason, Standing
+from hilum.core.archive.lifecycle import Held, Rejection, RejectionReason, Standing, Tombstone, Version
+from hilum.core.archive.model import Blob, Header
 
 
 class LifecycleShelf(Protocol):
@@ -41,6 +42,24 @@ class LifecycleShelf(Protocol):
 
     def restore(self, key: int, at: datetime, by: str, detail: str) -> None:
         """Let a rejection hold no more."""
+
+    def due(self, now: datetime) -> Rejection | None:
+        """Return a rejection whose instances are to be deleted now, locked for this transaction."""
+
+    def bury(self, rejection: Rejection, sop_instance_uids: list[str], now: datetime) -> None:
+        """Delete instances with the series and studies that are empty then; leave tombstones, note the deletion."""
+
+    def tombstones(self, limit: int, study_instance_uid: str = "") -> list[Tombstone]:
+        """Return what was deleted, newest first."""
+
+    def replace_instance(self, header: Header, blob: Blob, source: str, expires: datetime) -> None:
+        """Put other bytes in use for an instance, and keep those before them as a version."""
+
+    def versions(self, sop_instance_uid: str) -> list[Version]:
+        """Return the earlier versions of an instance, newest first."""
+
+    def drop_versions(self, now: datetime) -> int:
+        """Forget versions that expired; returns how many."""
 
     def release(self, sop_instance_uid: str) -> None:
         """Take one instance out of every rejection that holds."""

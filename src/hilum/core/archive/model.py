@@ -90,6 +90,10 @@ class StoreOutcome(StrEnum):
     """The same bytes were here already: nothing changed, and success is true."""
     CONFLICT = "conflict"
     """The same SOP Instance UID with other bytes: kept aside for a person to decide."""
+    REPLACED = "replaced"
+    """The same SOP Instance UID with other bytes, which are in use now."""
+    QUARANTINED = "quarantined"
+    """The same SOP Instance UID with other bytes: kept out of sight for a person to decide; the sender hears success."""
     REJECTED = "rejected"
     """It was rejected for a reason that does not let it in again: nothing was kept."""
 

@@ -119,7 +119,7 @@ class ArchiveShelf(Protocol):
         """Return SOP Class UID and digest of those of the instances that are kept."""
 
     def referenced(self, digests: list[str]) -> set[str]:
-        """Return those of the digests that any row refers to: instance, conflict or summary."""
+        """Return those of the digests that any row refers to: instance, version, conflict or summary."""
 
     def totals(self) -> dict[str, int]:
         """Return how many studies, series, instances, octets and open conflicts there are."""

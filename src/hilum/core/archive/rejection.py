@@ -1,7 +1,7 @@
 """Reject and restore (IHE IOCM, RAD-66): instances go out of sight, and come back."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import BinaryIO
 
@@ -9,6 +9,7 @@ from hilum.core.access import policy
 from hilum.core.archive.events import InstancesRejected, InstancesRestored
 from hilum.core.archive.lifecycle import (
     NOTES,
+    VISIBLE,
     Held,
     Rejection,
     RejectionNote,
@@ -35,10 +36,13 @@ def no_note(_file: BinaryIO) -> RejectionNote | None:
     return None
 
 
-def take_note(tx: ArchiveTransaction, caller: Caller, note_uid: str, note: RejectionNote) -> None:
+def take_note(
+    tx: ArchiveTransaction, caller: Caller, note_uid: str, note: RejectionNote, grace: timedelta
+) -> None:
     """Hide what a rejection note that was stored just now refers to, and the note (IHE RAD 4.66.4.1.3).
 
-    References to instances that are not here, or are here in another study, reject nothing.
+    References to instances that are not here, or are here in another study, reject nothing. Instances whose retention
+    expired are deleted after the grace period (4.66.4.4.3).
     """
     policy.demand(caller, Permission.ARCHIVE_REJECT)
     tx.lifecycle.put_standing([note_uid], standing_of_note(note.reason))
@@ -48,9 +52,10 @@ def take_note(tx: ArchiveTransaction, caller: Caller, note_uid: str, note: Rejec
         for one in tx.lifecycle.held(list(study_of))
         if one.study_instance_uid == study_of[one.sop_instance_uid]
     ]
+    expires = tx.now + grace if note.reason is RejectionReason.RETENTION else None
     by_study = groupby(sorted(held, key=_study_of), key=_study_of)
     for _, instances in by_study:
-        _reject(tx, caller, list(instances), note.reason, note_uid=note_uid)
+        _reject(tx, caller, list(instances), note.reason, note_uid=note_uid, expires=expires)
 
 
 def reject(
@@ -76,8 +81,8 @@ def reject_below(
     detail: str,
     expires: datetime | None = None,
 ) -> Rejection:
-    """Reject what is below these UIDs: for use-cases that asked for their own permission."""
-    held = tx.lifecycle.below(*uids)
+    """Reject what the caller sees below these UIDs: for use-cases that asked for their own permission."""
+    held = [one for one in tx.lifecycle.below(*uids) if one.standing in VISIBLE[caller.view] - NOTES]
     if not held:
         raise NotFound("there is nothing to reject", next_step="search for it first")
     return _reject(tx, caller, held, reason, detail=detail, expires=expires)
@@ -87,6 +92,8 @@ def restore(tx: ArchiveTransaction, caller: Caller, key: int, detail: str) -> Re
     """Take a rejection back: its instances are in use again, unless another rejection still holds for them."""
     policy.demand(caller, Permission.ARCHIVE_RESTORE)
     kept = _existing(tx, key)
+    if kept.deleted is not None:
+        raise Conflict("what this rejection hid was deleted", next_step="send the instances again")
     if kept.restored is not None:
         raise Conflict("this rejection was taken back already", next_step="look at the audit trail")
     tx.lifecycle.restore(key, tx.now, caller.name, checked_detail(detail))

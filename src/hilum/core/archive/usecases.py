@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hilum.core.access import policy
 from hilum.core.archive import rejection, rules
-from hilum.core.archive.events import ConflictKept, InstanceStored
+from hilum.core.archive.events import ConflictKept, InstanceReplaced, InstanceStored
 from hilum.core.archive.lifecycle import NEVER_AGAIN, RejectionNote, RejectionReason, reason_of
 from hilum.core.archive.model import (
     Blob,
@@ -30,7 +30,7 @@ from hilum.core.archive.model import (
 from hilum.core.archive.ports import ArchiveTransaction, Objects
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, Permission
-from hilum.core.kernel.choices import View
+from hilum.core.kernel.choices import DuplicatePolicy, View
 from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.orders import usecases as orders
@@ -43,26 +43,35 @@ NO_SUCH_INSTANCE = 0x0112
 CLASS_INSTANCE_CONFLICT = 0x0119
 """Failure Reason (0008,1197) of storage commitment, PS3.3 C.14."""
 
+GRACE = timedelta(days=30)
+"""How long what was deleted, expired or replaced can be brought back, unless the settings say else."""
+
 SWEEP_AGE = timedelta(hours=24)
 """A blob younger than this may belong to a transaction still on its way."""
 
 
 def store(
-    tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, note: RejectionNote | None = None
+    tx: ArchiveTransaction,
+    caller: Caller,
+    header: Header,
+    blob: Blob,
+    note: RejectionNote | None = None,
+    grace: timedelta = GRACE,
 ) -> Stored:
     """Keep one instance whose bytes are safe already (PS3.4 B.2). Repeating it changes nothing.
 
-    Where it is a rejection note, what it refers to is hidden in the same transaction.
+    Where it is a rejection note, what it refers to is hidden in the same transaction. `grace` is how long what was
+    replaced or expired is kept.
     """
     policy.demand(caller, Permission.ARCHIVE_STORE)
     kept = tx.archive.instance(header.sop_instance_uid)
     if kept is not None:
-        return _store_again(tx, caller, header, blob, kept)
+        return _store_again(tx, caller, header, blob, kept, grace)
     study_key, series_key = _place(tx, caller, header)
     tx.archive.add_instance(header, series_key, study_key, blob, caller.source)
     record(tx, caller, "archive.store", f"Instance/{header.sop_instance_uid}")
     if note is not None:
-        rejection.take_note(tx, caller, header.sop_instance_uid, note)
+        rejection.take_note(tx, caller, header.sop_instance_uid, note, grace)
     tx.events.append(_stored_event(header, caller), caller.trace)
     return _answer(header, StoreOutcome.STORED)
 
@@ -191,18 +200,18 @@ def _contents(tx: ArchiveTransaction, found: list[Found], view: View) -> list[St
 
 
 def _store_again(
-    tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, kept: tuple[Instance, Series, Study]
+    tx: ArchiveTransaction,
+    caller: Caller,
+    header: Header,
+    blob: Blob,
+    kept: tuple[Instance, Series, Study],
+    grace: timedelta,
 ) -> Stored:
     instance, series, study = kept
     rejected = reason_of(instance.standing)
     if rejected in NEVER_AGAIN:
-        record(
-            tx,
-            caller,
-            "archive.refuse",
-            f"Instance/{header.sop_instance_uid}",
-            detail=f"rejected: {rejected}",
-        )
+        entity, detail = f"Instance/{header.sop_instance_uid}", f"rejected: {rejected}"
+        record(tx, caller, "archive.refuse", entity, detail=detail)
         return _answer(header, StoreOutcome.REJECTED, f"it was rejected before: {rejected}")
     if instance.blob.digest == blob.digest:
         if rejected is RejectionReason.RETENTION:
@@ -212,9 +221,37 @@ def _store_again(
         header.series_instance_uid,
         header.study_instance_uid,
     )
+    return _other_bytes(tx, caller, header, blob, grace, moved=moved)
+
+
+def _other_bytes(
+    tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, grace: timedelta, *, moved: bool
+) -> Stored:
+    """Do with other bytes under a known SOP Instance UID as the caller's options say; a moved one replaces nothing."""
     reason = "the same SOP Instance UID is kept " + ("in another series" if moved else "with other bytes")
-    _keep_conflict(tx, caller, header, "same-uid", reason, blob)
-    return _answer(header, StoreOutcome.CONFLICT, reason)
+    match caller.duplicates:
+        case DuplicatePolicy.IGNORE:
+            record(tx, caller, "archive.ignore", f"Instance/{header.sop_instance_uid}")
+            return _answer(header, StoreOutcome.DUPLICATE)
+        case DuplicatePolicy.REPLACE if not moved:
+            replace_instance(tx, caller, header, blob, grace)
+            return _answer(header, StoreOutcome.REPLACED)
+        case DuplicatePolicy.QUARANTINE:
+            _keep_conflict(tx, caller, header, "quarantined", reason, blob)
+            return _answer(header, StoreOutcome.QUARANTINED)
+        case _:
+            _keep_conflict(tx, caller, header, "same-uid", reason, blob)
+            return _answer(header, StoreOutcome.CONFLICT, reason)
+
+
+def replace_instance(
+    tx: ArchiveTransaction, caller: Caller, header: Header, blob: Blob, grace: timedelta
+) -> None:
+    """Put other bytes in use for an instance; those before them stay as a version until the grace period ends."""
+    tx.lifecycle.replace_instance(header, blob, caller.source, tx.now + grace)
+    record(tx, caller, "archive.replace", f"Instance/{header.sop_instance_uid}", detail=blob.digest)
+    uids = header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid
+    tx.events.append(InstanceReplaced(*uids, blob.digest), caller.trace)
 
 
 def _place(tx: ArchiveTransaction, caller: Caller, header: Header) -> tuple[int, int]:

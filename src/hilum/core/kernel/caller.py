@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hilum.core.kernel.choices import View
+from hilum.core.kernel.choices import DuplicatePolicy, View
 from hilum.core.kernel.peer_options import NO_OPTIONS, PeerOptions
 
 
@@ -30,6 +30,8 @@ class Permission(StrEnum):
     ARCHIVE_COMMIT = "archive.commit"
     ARCHIVE_REJECT = "archive.reject"
     ARCHIVE_RESTORE = "archive.restore"
+    DELETION_ORDER = "deletion.order"
+    """Stands apart from `archive.*`, so that no token for the archive deletes."""
     CONFLICTS_READ = "conflicts.read"
     WORKLIST_QUERY = "worklist.query"
     PROCEDURE_REPORT = "procedure.report"
@@ -77,6 +79,11 @@ class Caller:
     def view(self) -> View:
         """Return what this caller sees of instances that were rejected."""
         return View(self.options.view)
+
+    @property
+    def duplicates(self) -> DuplicatePolicy:
+        """Return what becomes of other bytes that it sends under a SOP Instance UID that is kept."""
+        return DuplicatePolicy(self.options.duplicates)
 
     @property
     def source(self) -> str:

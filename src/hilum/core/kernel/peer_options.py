@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from hilum.core.kernel.choices import View
+from hilum.core.kernel.choices import DuplicatePolicy, View
 from hilum.core.kernel.errors import Invalid
 
 T = TypeVar("T")
@@ -79,6 +79,12 @@ class PeerOptions:
         "",
         "User identity in its associations (PS3.7 D.3.3.7): checked where it is given, required, or ignored.",
         choices=("", "required", "ignored"),
+    )
+    duplicates: str = option(
+        DuplicatePolicy.KEEP_BOTH.value,
+        "What becomes of a SOP Instance UID that it sends again with other bytes: keep-both sets them aside and "
+        "answers 0111, quarantine sets them aside and answers success, ignore lets them go, replace puts them in use.",
+        choices=tuple(DuplicatePolicy),
     )
     character_set: str = option(
         "", "Specific Character Set that it really writes, where its objects and queries say another one."

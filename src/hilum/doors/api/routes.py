@@ -1,14 +1,12 @@
-"""`/api`: status, peers, deliveries, messages, conflicts, audit, and replay."""
+"""`/api`: status, peers, deliveries, messages, conflicts, audit, rejections, and replay."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from hilum.core.exchange.model import InboundMessage
@@ -18,16 +16,15 @@ from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.core.routing.model import DeliveryQuery, DeliveryState
 from hilum.doors._http.app import Door
 from hilum.doors._http.endpoints import answered, streamed
+from hilum.doors.api.answers import HIGHEST_KEY, as_json, limit_of, number_of
+from hilum.doors.api.lifecycle import Lifecycle
 
-_MOST_ROWS = 1000
 _MOST_REPLAYED = 10_000
-_HIGHEST_KEY = 2**63 - 1
-"""What a database can hold as a key."""
 
 
 def api_door(hub: Hub) -> Door:
     """Return the API, which stands at `/api`."""
-    api = _Api(hub)
+    api, lifecycle = _Api(hub), Lifecycle(hub)
     gets = {
         "/status": api.status,
         "/peers": api.peers,
@@ -37,8 +34,14 @@ def api_door(hub: Hub) -> Door:
         "/conflicts": api.conflicts,
         "/audit": api.audit,
     }
+    gets |= {"/rejections": lifecycle.rejections, "/tombstones": lifecycle.tombstones}
+    posts = {
+        "/deliveries/replay": api.replay,
+        "/rejections": lifecycle.reject,
+        "/rejections/{key:int}/restore": lifecycle.restore,
+    }
     routes = [Route(path, answered(hub, answer)) for path, answer in gets.items()]
-    routes.append(Route("/deliveries/replay", streamed(hub, api.replay), methods=["POST"]))
+    routes += [Route(path, streamed(hub, answer), methods=["POST"]) for path, answer in posts.items()]
     return Door("api", "/api", routes)
 
 
@@ -51,11 +54,11 @@ class _Api:
     def status(self, _request: Request, caller: Caller) -> Response:
         """Return totals of the archive and how every queue stands."""
         totals, queues = self._hub.totals(caller), self._hub.queues(caller)
-        return _answer({"archive": totals, "queues": [asdict(queue) for queue in queues]})
+        return as_json({"archive": totals, "queues": [asdict(queue) for queue in queues]})
 
     def peers(self, _request: Request, caller: Caller) -> Response:
         """Return the configured peers."""
-        return _answer(asdict(peer) for peer in self._hub.peers(caller))
+        return as_json(asdict(peer) for peer in self._hub.peers(caller))
 
     def deliveries(self, request: Request, caller: Caller) -> Response:
         """Return deliveries, newest first: `destination`, `state`, `before`, `limit`."""
@@ -63,38 +66,38 @@ class _Api:
         query = DeliveryQuery(
             destination=asked.get("destination", ""),
             states=tuple(_state(one) for one in asked.getlist("state")),
-            before_key=_number(asked.get("before")),
-            limit=_limit(request),
+            before_key=number_of(asked.get("before")),
+            limit=limit_of(request),
         )
-        return _answer(asdict(delivery) for delivery in self._hub.deliveries(caller, query))
+        return as_json(asdict(delivery) for delivery in self._hub.deliveries(caller, query))
 
     def delivery(self, request: Request, caller: Caller) -> Response:
         """Return one delivery with its attempts."""
         key: int = request.path_params["key"]
-        if key > _HIGHEST_KEY:
+        if key > HIGHEST_KEY:
             raise NotFound(f"no delivery has the number {key}", next_step="GET /api/deliveries")
         delivery, attempts = self._hub.delivery(caller, key)
-        return _answer({**asdict(delivery), "history": [asdict(attempt) for attempt in attempts]})
+        return as_json({**asdict(delivery), "history": [asdict(attempt) for attempt in attempts]})
 
     async def replay(self, request: Request, caller: Caller) -> Response:
         """Make deliveries wait again: `{"keys": [1, 2]}`; those that wait already are left alone."""
         keys = _keys(await request.body())
         replayed = await run_in_threadpool(self._hub.replay, caller, keys)
-        return _answer({"replayed": replayed})
+        return as_json({"replayed": replayed})
 
     def messages(self, request: Request, caller: Caller) -> Response:
         """Return HL7 messages without their bodies, newest first: `before`, `limit`."""
-        found = self._hub.messages(caller, _limit(request), _number(request.query_params.get("before")))
-        return _answer(_message(message) for message in found)
+        found = self._hub.messages(caller, limit_of(request), number_of(request.query_params.get("before")))
+        return as_json(_message(message) for message in found)
 
     def conflicts(self, request: Request, caller: Caller) -> Response:
         """Return open conflicts, newest first: `limit`."""
-        return _answer(asdict(conflict) for conflict in self._hub.conflicts(caller, _limit(request)))
+        return as_json(asdict(conflict) for conflict in self._hub.conflicts(caller, limit_of(request)))
 
     def audit(self, request: Request, caller: Caller) -> Response:
         """Return audit entries, newest first: `before`, `limit`."""
-        found = self._hub.audit(caller, _limit(request), _number(request.query_params.get("before")))
-        return _answer(asdict(entry) for entry in found)
+        found = self._hub.audit(caller, limit_of(request), number_of(request.query_params.get("before")))
+        return as_json(asdict(entry) for entry in found)
 
 
 def _message(message: InboundMessage) -> dict[str, Any]:
@@ -110,35 +113,11 @@ def _message(message: InboundMessage) -> dict[str, Any]:
     }
 
 
-def _answer(content: dict[str, Any] | Iterable[dict[str, Any]]) -> Response:
-    rows = content if isinstance(content, dict) else list(content)
-    return JSONResponse(json.loads(json.dumps(rows, default=_plain)))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"no JSON form of {type(value).__name__}")
-
-
 def _state(text: str) -> DeliveryState:
     try:
         return DeliveryState(text)
     except ValueError as error:
         raise Invalid("no such state", next_step=f"choose of: {', '.join(DeliveryState)}") from error
-
-
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise Invalid("a row number has digits only")
-    return int(text)
-
-
-def _limit(request: Request) -> int:
-    asked = _number(request.query_params.get("limit"))
-    return min(asked or 100, _MOST_ROWS)
 
 
 def _keys(body: bytes) -> list[int]:
@@ -152,4 +131,4 @@ def _keys(body: bytes) -> list[int]:
 
 
 def _is_key(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _HIGHEST_KEY
+    return type(value) is int and 0 <= value <= HIGHEST_KEY

@@ -12,6 +12,7 @@ from hilum.doors._http.app import Door
 from hilum.doors._http.endpoints import Answer, Endpoint, answered, streamed
 from hilum.doors.dicomweb.bulk import Bulk
 from hilum.doors.dicomweb.bulk_sets import BulkSets
+from hilum.doors.dicomweb.deleting import Deleting
 from hilum.doors.dicomweb.frames import Frames
 from hilum.doors.dicomweb.metadata import Metadata
 from hilum.doors.dicomweb.rendered import Rendered
@@ -39,7 +40,10 @@ def dicomweb_doors(
     gets = _searches(Searching(hub, most_answers)) | _retrievals(hub)
     store = streamed(hub, Storing(hub, longest_instance).answer)
     posts = {"/studies": store, _STUDY: store}
-    routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, posts)
+    delete = answered(hub, Deleting(hub).answer)
+    deletes = dict.fromkeys((_STUDY, _SERIES, _INSTANCE), delete)
+    more = {"POST": posts, "DELETE": deletes}
+    routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, more)
     wado = _routes({"/": answered(hub, WadoUri(hub).answer)}, {})
     return Door("dicomweb", "/dicom-web", routes, largest_body=_LARGEST_BODY), Door("wado", "/wado", wado)
 
@@ -76,14 +80,13 @@ def _retrievals(hub: Hub) -> dict[str, Answer]:
     return answers
 
 
-def _routes(gets: Mapping[str, Endpoint], posts: Mapping[str, Endpoint]) -> list[BaseRoute]:
+def _routes(gets: Mapping[str, Endpoint], more: Mapping[str, Mapping[str, Endpoint]]) -> list[BaseRoute]:
     """Answer each method that a path has, and OPTIONS with their names; any other is 405."""
     routes: list[BaseRoute] = []
     for path, get in gets.items():
-        methods = ["GET", "HEAD", "OPTIONS", *(["POST"] if path in posts else [])]
-        by_method = {"GET": get, "HEAD": get, "OPTIONS": _allowing(methods)}
-        if path in posts:
-            by_method["POST"] = posts[path]
+        others = {method: paths[path] for method, paths in more.items() if path in paths}
+        methods = ["GET", "HEAD", "OPTIONS", *others]
+        by_method = {"GET": get, "HEAD": get, "OPTIONS": _allowing(methods), **others}
         routes.append(Route(path, _by_method(by_method), methods=methods))
     return routes
 

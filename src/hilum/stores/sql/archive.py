@@ -33,6 +33,7 @@ from hilum.stores.sql.putting import added, put
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, integer_of, series_of, study_of
 from hilum.stores.sql.schema import (
     commitments,
+    instance_versions,
     instances,
     series,
     series_summaries,
@@ -125,7 +126,7 @@ _STORED_CLASSES = select(instances.c.sop_instance_uid, instances.c.sop_class_uid
 _REFERENCED = union(
     *(
         select(table.c.digest).where(table.c.digest.in_(bindparam("digests", expanding=True)))
-        for table in (instances, stored_conflicts, series_summaries)
+        for table in (instances, instance_versions, stored_conflicts, series_summaries)
     )
 )
 _TOTALS = (
@@ -281,7 +282,7 @@ class SqlArchive:
         }
 
     def referenced(self, digests: list[str]) -> set[str]:
-        """Return those of the digests that any row refers to: instance, conflict or summary."""
+        """Return those of the digests that any row refers to: instance, version, conflict or summary."""
         return {
             digest
             for chunk in chunks(digests)

@@ -6,8 +6,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid
 
-_LOST_RACES = frozenset({"23505", "40001", "40P01"})
-"""unique_violation, serialization_failure, deadlock_detected."""
+_LOST_RACES = frozenset({"23503", "23505", "40001", "40P01"})
+"""foreign_key_violation (what was there a moment ago was swept), unique_violation, serialization_failure, deadlock."""
 
 _NEXT_STEP_BY_TEXT = (
     ("full", "free space on the disk of the database; service returns by itself"),

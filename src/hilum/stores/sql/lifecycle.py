@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, select, update
 
-from hilum.core.archive.lifecycle import NOTES, Held, Rejection, RejectionReason, Standing
+from hilum.core.archive.lifecycle import NOTES, Held, Rejection, RejectionReason, Standing, Tombstone, Version
+from hilum.core.archive.model import Blob, Header
+from hilum.stores.sql import burial, versions
 from hilum.stores.sql.chunks import chunks
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.putting import added
@@ -100,12 +102,23 @@ _REASONS = (
     .where(
         rejected_instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
         rejections.c.restored.is_(None),
+        rejections.c.deleted.is_(None),
     )
 )
 _RESTORE = (
     update(rejections)
     .where(rejections.c.key == bindparam("at"))
     .values(restored=bindparam("now"), restored_by=bindparam("by"), restore_detail=bindparam("why"))
+)
+_DUE = (
+    _REJECTIONS.where(
+        rejections.c.restored.is_(None),
+        rejections.c.deleted.is_(None),
+        rejections.c.expires <= bindparam("now"),
+    )
+    .order_by(rejections.c.expires)
+    .limit(1)
+    .with_for_update(skip_locked=True)
 )
 _HOLDING = select(rejections.c.key).where(rejections.c.restored.is_(None))
 _RELEASE = delete(rejected_instances).where(
@@ -174,7 +187,7 @@ class SqlLifecycle:
 
     def rejections(self, limit: int, study_instance_uid: str = "") -> list[Rejection]:
         """Return rejections that hold, newest first."""
-        chosen = _REJECTIONS.where(rejections.c.restored.is_(None))
+        chosen = _REJECTIONS.where(rejections.c.restored.is_(None), rejections.c.deleted.is_(None))
         if study_instance_uid:
             chosen = chosen.where(rejections.c.study_instance_uid == study_instance_uid)
         chosen = chosen.order_by(rejections.c.key.desc()).limit(limit)
@@ -195,6 +208,31 @@ class SqlLifecycle:
     def restore(self, key: int, at: datetime, by: str, detail: str) -> None:
         """Let a rejection hold no more."""
         self._opened.connection.execute(_RESTORE, {"at": key, "now": at, "by": by, "why": detail})
+
+    def due(self, now: datetime) -> Rejection | None:
+        """Return a rejection whose instances are to be deleted now, locked for this transaction."""
+        row = self._opened.connection.execute(_DUE, {"now": now}).first()
+        return _rejection(row) if row else None
+
+    def bury(self, rejection: Rejection, sop_instance_uids: list[str], now: datetime) -> None:
+        """Delete instances with the series and studies that are empty then; leave tombstones, note the deletion."""
+        burial.bury(self._opened.connection, rejection, sop_instance_uids, now)
+
+    def tombstones(self, limit: int, study_instance_uid: str = "") -> list[Tombstone]:
+        """Return what was deleted, newest first."""
+        return burial.tombstones_of(self._opened.connection, limit, study_instance_uid)
+
+    def replace_instance(self, header: Header, blob: Blob, source: str, expires: datetime) -> None:
+        """Put other bytes in use for an instance, and keep those before them as a version."""
+        versions.replace_instance(self._opened, header, blob, source, expires)
+
+    def versions(self, sop_instance_uid: str) -> list[Version]:
+        """Return the earlier versions of an instance, newest first."""
+        return versions.versions_of(self._opened.connection, sop_instance_uid)
+
+    def drop_versions(self, now: datetime) -> int:
+        """Forget versions that expired; returns how many."""
+        return versions.drop(self._opened.connection, now)
 
     def release(self, sop_instance_uid: str) -> None:
         """Take one instance out of every rejection that holds."""

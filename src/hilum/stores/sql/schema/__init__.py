@@ -3,12 +3,14 @@
 from hilum.stores.sql.schema.access import login_links, peers, sessions, tokens, users
 from hilum.stores.sql.schema.archive import (
     commitments,
+    instance_versions,
     instances,
     rejected_instances,
     rejections,
     series,
     stored_conflicts,
     studies,
+    tombstones,
 )
 from hilum.stores.sql.schema.background import chores, series_summaries
 from hilum.stores.sql.schema.base import metadata
@@ -39,6 +41,7 @@ __all__ = [
     "deliveries",
     "events",
     "inbound_messages",
+    "instance_versions",
     "instances",
     "leases",
     "login_links",
@@ -60,6 +63,7 @@ __all__ = [
     "stored_conflicts",
     "studies",
     "tokens",
+    "tombstones",
     "users",
     "workitem_changes",
     "workitem_reports",

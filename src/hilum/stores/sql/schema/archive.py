@@ -73,15 +73,45 @@ rejections = Table(
     Column("expires", Moment),
     Column("restored", Moment),
     *words("restored_by", "restore_detail"),
+    Column("deleted", Moment),
     Index(None, "study_instance_uid"),
 )
-where("ix_rejections_expiring", rejections, ("expires",), "restored IS NULL AND expires IS NOT NULL")
+where(
+    "ix_rejections_expiring",
+    rejections,
+    ("expires",),
+    "restored IS NULL AND expires IS NOT NULL AND deleted IS NULL",
+)
 
 rejected_instances = Table(
     "rejected_instances",
     metadata,
     Column("rejection_key", Key, ForeignKey("rejections.key"), primary_key=True),
     Column("sop_instance_uid", Words, primary_key=True, index=True),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    key(),
+    *words("sop_instance_uid", "series_instance_uid", "study_instance_uid", "sop_class_uid", "digest"),
+    *words("reason", "detail", "caller"),
+    *moments("ordered", "deleted"),
+    Index(None, "study_instance_uid"),
+    Index(None, "sop_instance_uid"),
+)
+
+instance_versions = Table(
+    "instance_versions",
+    metadata,
+    key(),
+    Column("sop_instance_uid", Words, nullable=False, index=True),
+    Column("digest", Words, nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    *words("transfer_syntax_uid", "source"),
+    *moments("stored"),
+    *words("replaced_by"),
+    Column("expires", Moment, nullable=False, index=True),
 )
 
 stored_conflicts = Table(
