@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.error import URLError
 from urllib.request import urlopen
+
+NOWHERE: Mapping[str, int] = MappingProxyType({})
+"""Move destinations: the port of each AE title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
 
 
 @contextmanager
-def hilum(folder: Path, _environment: dict[str, str]) -> Iterator[Server]:
+def hilum(
+    folder: Path, _environment: dict[str, str], destinations: Mapping[str, int] = NOWHERE
+) -> Iterator[Server]:
     """Hilum on its embedded default: every success is synced and committed."""
     dicom, http, hl7 = free_port(), free_port(), free_port()
     program = Path(sys.executable).with_name("hilum")
@@ -75,6 +81,9 @@ def hilum(folder: Path, _environment: dict[str, str]) -> Iterator[Server]:
     with running(command, {}, folder / "hilum.log") as process:
         await_ready(f"http://127.0.0.1:{http}/health/ready", process)
         took = time.monotonic() - started
+        for title, port in destinations.items():
+            add = ["peers", "add", title, "--dicom", f"{title}@127.0.0.1:{port}", "--data", folder / "hilum"]
+            subprocess.run([program, *add], check=True, capture_output=True)
         yield Server("Hilum", dicom, f"http://127.0.0.1:{http}/dicom-web/studies", took)
 
 
@@ -91,7 +100,9 @@ def await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def orthanc(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
+def orthanc(
+    folder: Path, environment: dict[str, str], destinations: Mapping[str, int] = NOWHERE
+) -> Iterator[Server]:
     """Orthanc with its defaults: SQLite and files, no sync asked for."""
     dicom, http = free_port(), free_port()
     configuration = folder / "orthanc.json"
@@ -104,6 +115,10 @@ def orthanc(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
                 "HttpPort": http,
                 "RemoteAccessAllowed": False,
                 "AuthenticationEnabled": False,
+                "DicomAlwaysAllowMove": True,
+                "DicomModalities": {
+                    title: [title, "127.0.0.1", port] for title, port in destinations.items()
+                },
             }
         )
     )
@@ -113,9 +128,9 @@ def orthanc(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
 
 
 @contextmanager
-def dcmtk(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
+def dcmtk(folder: Path, environment: dict[str, str], port: int = 0) -> Iterator[Server]:
     """DCMTK's storescp: writes files, indexes and syncs nothing."""
-    port = free_port()
+    port = port or free_port()
     (folder / "storescp").mkdir()
     command = ["storescp", "-od", str(folder / "storescp"), str(port)]
     with running(command, environment, folder / "storescp.log") as process:

@@ -227,6 +227,7 @@ def _run_dicom(
         limits=Limits(maximum_length_received=settings.dicom.maximum_pdu_length),
         timers=Timers(artim=settings.dicom.artim, idle=settings.dicom.idle),
         tls=ServerTls(tls_identity(settings)) if settings.dicom.tls != "off" else None,
+        sub_associations=settings.dicom.sub_associations,
     )
     ready()
     entrance = {"same": Entrance.EITHER, "required": Entrance.SECURE}.get(settings.dicom.tls, Entrance.PLAIN)

@@ -230,7 +230,7 @@ def test_nobody_there_is_tried_again(courier: Any, free_port: int) -> None:
     receipt = courier(free_port).send(_parcel("CT_small.dcm"))
 
     assert (receipt.verdict, receipt.code) == (Verdict.RETRY, "connection")
-    assert receipt.text == f"127.0.0.1:{free_port}: Connection refused"
+    assert receipt.text == f"Connection refused: 127.0.0.1:{free_port}"
 
 
 def test_a_peer_that_restarts_between_two_instances_gets_both(destination: Any, courier: Any) -> None:
@@ -251,7 +251,7 @@ def test_a_peer_that_is_mute_costs_its_time_and_no_more(courier: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         receipt = courier(mute.getsockname()[1]).send(_parcel("CT_small.dcm"))
 
-    assert (receipt.verdict, receipt.code) == (Verdict.RETRY, "association")
+    assert (receipt.verdict, receipt.code) == (Verdict.RETRY, "silence")
     assert receipt.text == "the peer was silent for too long"
 
 

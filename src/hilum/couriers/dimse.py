@@ -1,7 +1,7 @@
 """DIMSE out: C-STORE, reports of storage commitment and workitems, and C-ECHO to one peer."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from hilum.core.routing.model import (
     WorkitemReportParcel,
 )
 from hilum.core.workitems.model import UPS_PUSH
-from hilum.transport.dicom import Association, AssociationEnded, Timers
+from hilum.transport.dicom import Association, AssociationEnded, PeerSilent, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
 from hilum.wire.dicom import commitment, ups
@@ -42,7 +42,8 @@ from hilum.wire.dicom.upper_layer.user_information import RoleSelection
 
 VERIFICATION = "1.2.840.10008.1.1"
 _CONNECT_SECONDS = 10.0
-_MOST_CONTEXTS = 120
+_MOST_CONTEXTS = 128
+"""Of one association (PS3.8 9.3.2.2): their numbers are odd and fit in an octet."""
 _BUSY = range(0xA700, 0xA800)
 """Out of resources: it may pass (PS3.4 B.2.3)."""
 
@@ -72,6 +73,22 @@ class DimseCourier:
     """What we show, and whom we believe, where the peer is called by TLS."""
     _association: Association | None = None
     _proposals: list[Proposal] = field(default_factory=list)
+    _expected: list[Proposal] = field(default_factory=list)
+    """What is to be sent in the end: proposed as far as one association holds it, the rest on the next."""
+
+    def expect(self, kinds: Iterable[tuple[str, str]]) -> Receipt | None:
+        """Associate for these (SOP class, transfer syntax as stored); return why there is no association."""
+        self._expected = [one for sop_class, syntax in kinds for one in _storage_proposals(sop_class, syntax)]
+        try:
+            self._associate(self._expected[:1])
+        except Unreachable as failure:
+            return failure.receipt
+        return None
+
+    def cut(self) -> None:
+        """End the association at once, from another thread."""
+        if self._association is not None:
+            self._association.cut()
 
     def send(self, parcel: Parcel) -> Receipt:
         """Send one parcel and return the peer's answer."""
@@ -91,7 +108,7 @@ class DimseCourier:
             return Receipt(Verdict.REJECTED, "hilum", impossible.what)
         except (AssociationEnded, ProtocolError) as failure:
             self._drop()
-            return Receipt(Verdict.UNCERTAIN, "association", str(failure))
+            return Receipt(Verdict.UNCERTAIN, _code_of(failure), str(failure))
 
     def echo(self) -> Receipt:
         """C-ECHO (PS3.4 A)."""
@@ -128,11 +145,7 @@ class DimseCourier:
     def _store(self, parcel: InstanceParcel) -> Receipt:
         instance = parcel.retrieved.instance
         sop_class = instance.sop_class_uid
-        wanted: list[Proposal] = [(sop_class, UNCOMPRESSED)]
-        if instance.transfer_syntax_uid not in UNCOMPRESSED:
-            wanted.insert(0, (sop_class, (instance.transfer_syntax_uid,)))
-        else:
-            wanted.append((sop_class, (instance.transfer_syntax_uid,)))
+        wanted = _storage_proposals(sop_class, instance.transfer_syntax_uid)
         if self._context(sop_class, wanted) is None:
             return Receipt(Verdict.REJECTED, "0122", "the peer does not accept this SOP class")
         accepted = {
@@ -204,10 +217,17 @@ class DimseCourier:
         self._leave_if_over()
         missing = [one for one in wanted if one not in self._proposals]
         if self._association is None or missing:
-            self.close()
-            self._proposals = [*self._proposals, *missing][-_MOST_CONTEXTS:]
-            self._association = self._connect()
-        return find_context(self._association.connection.contexts, abstract_syntax)
+            self._associate(missing)
+        return find_context(self._open.connection.contexts, abstract_syntax)
+
+    def _associate(self, missing: Sequence[Proposal]) -> None:
+        """Open an association anew: for what was proposed before, or from the missing on for what is expected."""
+        self.close()
+        self._proposals = [*self._proposals, *missing][-_MOST_CONTEXTS:]
+        if missing and missing[0] in self._expected:
+            at = self._expected.index(missing[0])
+            self._proposals = self._expected[at : at + _MOST_CONTEXTS]
+        self._association = self._connect()
 
     def _leave_if_over(self) -> None:
         """Drop an association that the peer has closed: nothing was asked, so that anything it says is a farewell."""
@@ -225,14 +245,15 @@ class DimseCourier:
         try:
             transport = socket.create_connection((self.peer.host, self.peer.port), _CONNECT_SECONDS)
         except OSError as error:
-            text = f"{self.peer.host}:{self.peer.port}: {error.strerror or error}"
+            text = f"{error.strerror or error}: {self.peer.host}:{self.peer.port}"
             raise Unreachable(Receipt(Verdict.RETRY, "connection", text)) from error
         association = Association(self._secured(transport), Role.REQUESTOR, DEFAULT_LIMITS, self.timers)
+        self._association = association  # so that it can be cut while it is negotiated
         try:
             self._negotiate(association)
         except (AssociationEnded, ProtocolError) as failure:
-            association.close()
-            raise Unreachable(Receipt(Verdict.RETRY, "association", str(failure))) from failure
+            self._drop()
+            raise Unreachable(Receipt(Verdict.RETRY, _code_of(failure), str(failure))) from failure
         return association
 
     def _secured(self, transport: socket.socket) -> socket.socket | SecureSocket:
@@ -261,10 +282,10 @@ class DimseCourier:
             case AssociateAccepted():
                 return
             case AssociateRejected(rejected):
-                association.close()
+                self._drop()
                 # Nothing was offered to the peer yet: once its configuration is mended, the queue goes on by itself.
                 code = f"A-ASSOCIATE-RJ {rejected.source}/{rejected.reason}"
-                raise Unreachable(Receipt(Verdict.RETRY, code, rejected.meaning))
+                raise Unreachable(Receipt(Verdict.RETRY, code, f"rejected: {rejected.meaning}"))
             case _:
                 raise AssociationEnded("the peer neither accepted nor rejected the association")
 
@@ -272,6 +293,17 @@ class DimseCourier:
         if self._association is not None:
             self._association.close()
             self._association = None
+
+
+def _storage_proposals(sop_class_uid: str, transfer_syntax_uid: str) -> list[Proposal]:
+    """Return contexts for a class: what is stored alone, so that it is not lost to another one, and what all take."""
+    if transfer_syntax_uid in UNCOMPRESSED:
+        return [(sop_class_uid, UNCOMPRESSED), (sop_class_uid, (transfer_syntax_uid,))]
+    return [(sop_class_uid, (transfer_syntax_uid,)), (sop_class_uid, UNCOMPRESSED)]
+
+
+def _code_of(failure: AssociationEnded | ProtocolError) -> str:
+    return "silence" if isinstance(failure, PeerSilent) else "association"
 
 
 def echo(peer: Peer, ae_title: str, identity: Identity = NO_IDENTITY) -> Receipt:

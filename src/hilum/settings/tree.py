@@ -128,6 +128,12 @@ class Dicom:
     maximum_pdu_length: int = setting(
         131_072, "Longest P-DATA-TF that we announce (PS3.8 D.1).", unit="octets", least=4096
     )
+    sub_associations: int = setting(
+        1,
+        "Associations that one C-MOVE may hold with its destination at once; many devices take one only.",
+        unit="associations",
+        least=1,
+    )
     artim: float = setting(10.0, "ARTIM timer (PS3.8 9.1.5).", unit="seconds", least=1)
     idle: float = setting(
         60.0, "An association that is silent for this long is aborted.", unit="seconds", least=1

@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hilum.transport.secure_socket import SecureSocket
@@ -49,6 +50,10 @@ class AssociationEnded(Exception):
         super().__init__(how)
         self.how = how
         self.orderly = orderly
+
+
+class PeerSilent(AssociationEnded):
+    """The peer did not say, or take, in time what it owed."""
 
 
 class Association:
@@ -177,6 +182,11 @@ class Association:
             pass  # it waited long enough, or reset: over either way
         self.close()
 
+    def cut(self) -> None:
+        """End the transport from another thread: whoever reads or writes here is told that the peer closed it."""
+        with suppress(OSError):  # it is over already
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the transport."""
         self._is_mute = True
@@ -241,7 +251,7 @@ class Association:
             got += max(count, 0)
             seconds = deadline - time.monotonic()
             if got < len(view) and seconds <= 0:
-                raise AssociationEnded("the peer was silent for too long")
+                raise PeerSilent("the peer was silent for too long")
         return got
 
     def _arm(self, seconds: float) -> None:
@@ -261,7 +271,7 @@ class Association:
             try:
                 sent = self._socket.sendmsg(pending[:_MOST_BUFFERS])
             except BlockingIOError as error:
-                raise AssociationEnded("the peer took nothing for too long") from error
+                raise PeerSilent("the peer took nothing for too long") from error
             except OSError as error:
                 raise AssociationEnded("closed by the peer") from error
             while pending and sent >= len(pending[0]):
@@ -269,7 +279,7 @@ class Association:
             if sent:
                 pending[0] = pending[0][sent:]
             if pending and time.monotonic() > deadline:
-                raise AssociationEnded("the peer took too little for too long")
+                raise PeerSilent("the peer took too little for too long")
         self._is_mute = False
 
 

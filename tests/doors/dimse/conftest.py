@@ -178,6 +178,7 @@ def server_on(hub: Hub, **changes: Any) -> DimseServer:
         "longest_instance": 1 << 30,
         "limits": Limits(),
         "timers": QUICK,
+        "pending_interval": 0.0,
     }
     return DimseServer(hub, **settings | changes)
 

@@ -160,7 +160,7 @@ def test_an_unknown_destination_is_a801_and_says_which(move: Move) -> None:
     [(status, _)] = move("STUDY", to="NOWHERE", StudyInstanceUID="1.2.3.1")
 
     assert status.Status == 0xA801
-    assert status.ErrorComment == "move destination 'NOWHERE' is not a configured peer"
+    assert status.ErrorComment == "destination NOWHERE is not configured"
 
 
 def test_a_dead_destination_fails_every_instance_after_one_attempt(record: Any, move: Move) -> None:
@@ -293,7 +293,7 @@ def test_movescu_is_told_that_the_destination_is_unknown(run: Any, full: int) ->
     done = run("movescu", "-d", "-S", "-aem", "NOWHERE", *STUDY, "127.0.0.1", full, check=False)
 
     assert "0xa801" in done.stdout
-    assert "[move destination 'NOWHERE' is not a configured peer" in done.stdout
+    assert "[destination NOWHERE is not configured" in done.stdout
 
 
 @pytest.mark.needs("dcmtk")

@@ -41,7 +41,7 @@ _TABLE: Mapping[Service, Mapping[type[HilumError], int]] = {
         NotFound: Status.MOVE_DESTINATION_UNKNOWN,
         Conflict: Status.UNABLE_TO_PROCESS,
         Refused: Status.NOT_AUTHORIZED,
-        Busy: Status.UNABLE_TO_PERFORM_SUB_OPERATIONS,
+        Busy: Status.UNABLE_TO_COUNT_MATCHES,
     },
     Service.NORMALIZED: {
         Invalid: Status.INVALID_ARGUMENT_VALUE,

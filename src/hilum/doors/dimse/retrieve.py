@@ -1,15 +1,14 @@
 """C-MOVE and C-GET (PS3.4 C.4.2, C.4.3)."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 
+from hilum.core.access.model import Peer
 from hilum.core.archive.model import Retrieved
 from hilum.core.kernel.errors import HilumError, Invalid, NotFound
-from hilum.core.routing.model import InstanceParcel, Receipt, Verdict
-from hilum.core.routing.ports import Courier
 from hilum.doors.dimse.commitment import take_answer
 from hilum.doors.dimse.failures import Service
+from hilum.doors.dimse.moving import SubAssociations
+from hilum.doors.dimse.reporting import Reporter
 from hilum.doors.dimse.session import Session
 from hilum.doors.dimse.sub_operations import Outcome, SubOperations
 from hilum.transport.dicom import AssociationEnded
@@ -37,33 +36,36 @@ GET_MODELS: Mapping[str, InformationModel] = {
     "1.2.840.10008.5.1.4.1.2.2.3": InformationModel.STUDY_ROOT,
     "1.2.840.10008.5.1.4.1.2.3.3": InformationModel.PATIENT_STUDY_ONLY,
 }
-_STATUS = re.compile(r"[0-9A-F]{4}")
-"""The code of a receipt that is the destination's own status, and not ours for a destination without association."""
-
-SendOne = Callable[[Retrieved], Outcome]
+_LOOK_SECONDS = 0.2
+"""How long a C-CANCEL may wait while nothing ends."""
 
 
 def move(session: Session, context: AcceptedContext, request: CMoveRequest) -> None:
-    """Send what is asked for to a configured destination, over an association of its own."""
+    """Send what is asked for to a configured destination, over associations of its own."""
     try:
-        courier = _destination(session, request)
+        peer = _destination(session, request)
         chosen = _chosen(session, context, MOVE_MODELS)
     except HilumError as error:
         session.refuse(context, request, Service.RETRIEVE, error)
         return
-    unreachable: list[Outcome] = []
-
-    def send(retrieved: Retrieved) -> Outcome:
-        if unreachable:  # the other instances would only wait for the same
-            return unreachable[0]
-        receipt = courier.send(InstanceParcel(retrieved, session.hub.open_blob))
-        outcome = _outcome_of(receipt)
-        if receipt.verdict is Verdict.RETRY and not _STATUS.fullmatch(receipt.code):
-            unreachable.append(outcome)
-        return outcome
-
-    with closing(courier):
-        _perform(session, context, request, chosen, send)
+    reporter = Reporter(session, context, request, SubOperations(remaining=len(chosen)))
+    sending = SubAssociations(
+        open_destination=lambda: session.open_destination(peer, session.peer_ae_title, request.MessageID),
+        open_blob=session.hub.open_blob,
+        chosen=chosen,
+        at_once=session.sub_associations,
+    )
+    with sending:
+        while reporter.progress.remaining:
+            if session.association.cancelled(request.MessageID):
+                for done in sending.last_results():
+                    reporter.progress.note(*done)
+                reporter.finish(Status.CANCEL)
+                return
+            for done in sending.results(_LOOK_SECONDS):
+                reporter.note(*done)
+            reporter.tell()
+        reporter.finish(reporter.progress.final_status())
 
 
 def get(session: Session, context: AcceptedContext, request: CGetRequest) -> None:
@@ -74,7 +76,17 @@ def get(session: Session, context: AcceptedContext, request: CGetRequest) -> Non
         session.refuse(context, request, Service.RETRIEVE, error)
         return
     cancels: set[int] = set()
-    _perform(session, context, request, chosen, lambda one: _store_back(session, one, cancels), cancels)
+    reporter = Reporter(session, context, request, SubOperations(remaining=len(chosen)))
+    for retrieved in chosen:
+        if request.MessageID in cancels or session.association.cancelled(request.MessageID):
+            reporter.finish(Status.CANCEL)
+            return
+        try:
+            outcome = _store_back(session, retrieved, cancels)
+        except HilumError as error:
+            outcome = Outcome(Category.FAILURE, error.what)
+        reporter.note(retrieved.instance.sop_instance_uid, outcome)
+    reporter.finish(reporter.progress.final_status())
 
 
 def _chosen(
@@ -86,58 +98,14 @@ def _chosen(
     return session.hub.retrieve(session.caller, query)
 
 
-def _destination(session: Session, request: CMoveRequest) -> Courier:
+def _destination(session: Session, request: CMoveRequest) -> Peer:
     peer = session.hub.peer_by_ae_title(request.MoveDestination)
     if peer is None:
         raise NotFound(
-            f"move destination '{request.MoveDestination[:16]}' is not a configured peer",
+            f"destination {request.MoveDestination[:16]} is not configured",
             next_step="add it: hilum peers add NAME --dicom AET@HOST:PORT",
         )
-    return session.open_destination(peer, session.peer_ae_title, request.MessageID)
-
-
-def _outcome_of(receipt: Receipt) -> Outcome:
-    """Return what a receipt means for the counts: the destination's own status where it gave one."""
-    said = f"{receipt.code} {receipt.text}"
-    if _STATUS.fullmatch(receipt.code):
-        return Outcome(look_up(int(receipt.code, 16), STORAGE).category, said)
-    return Outcome(Category.FAILURE, said)
-
-
-def _perform(
-    session: Session,
-    context: AcceptedContext,
-    request: CMoveRequest | CGetRequest,
-    chosen: list[Retrieved],
-    send: SendOne,
-    cancels: Iterable[int] = (),
-) -> None:
-    progress = SubOperations(remaining=len(chosen))
-    for retrieved in chosen:
-        if request.MessageID in cancels or session.association.cancelled(request.MessageID):
-            _finish(session, context, request, Status.CANCEL, progress)
-            return
-        try:
-            outcome = send(retrieved)
-        except HilumError as error:
-            outcome = Outcome(Category.FAILURE, error.what)
-        progress.note(retrieved.instance.sop_instance_uid, outcome)
-        if progress.remaining:
-            session.respond(context, request, Status.PENDING, **progress.counts(with_remaining=True))
-    _finish(session, context, request, progress.final_status(), progress)
-
-
-def _finish(
-    session: Session,
-    context: AcceptedContext,
-    request: CMoveRequest | CGetRequest,
-    status: Status,
-    progress: SubOperations,
-) -> None:
-    fields = progress.counts(with_remaining=status is Status.CANCEL)
-    if progress.failed:
-        fields["ErrorComment"] = progress.reason
-    session.respond(context, request, status, progress.failed_list(), **fields)
+    return peer
 
 
 def _store_back(session: Session, retrieved: Retrieved, cancels: set[int]) -> Outcome:

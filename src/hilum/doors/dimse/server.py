@@ -59,6 +59,10 @@ class DimseServer:
     timers: Timers
     tls: ServerTls | None = None
     """Without it nobody is greeted by TLS."""
+    sub_associations: int = 1
+    """How many associations one C-MOVE may hold with its destination at once."""
+    pending_interval: float = 0.1
+    """Seconds between two pending responses of a retrieval, at least."""
     _connections: set[socket.socket] = field(default_factory=set)
     _associations: Counter[str] = field(default_factory=Counter)
     """How many there are, by the name of the caller."""
@@ -225,6 +229,8 @@ class DimseServer:
             open_destination=self.open_destination,
             most_answers=self.most_answers,
             longest_instance=self.longest_instance,
+            sub_associations=self.sub_associations,
+            pending_interval=self.pending_interval,
         )
 
     def _end(self) -> None:

@@ -1,8 +1,8 @@
 """What a service may use while it handles one message."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydicom.dataset import Dataset
 
@@ -10,6 +10,7 @@ from hilum.core.access.model import Peer
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import HilumError, Invalid
+from hilum.core.routing.model import Receipt
 from hilum.core.routing.ports import Courier
 from hilum.doors.dimse.extended import NO_OPTIONS, Options
 from hilum.doors.dimse.failures import Service, comment_of, status_of
@@ -19,7 +20,18 @@ from hilum.wire.dicom.dimse.messages import Command, Request
 from hilum.wire.dicom.dimse.respond import respond
 from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
 
-OpenDestination = Callable[[Peer, str, int], Courier]
+
+class Destination(Courier, Protocol):
+    """A courier that can be told beforehand what comes, and be stopped from outside."""
+
+    def expect(self, kinds: Iterable[tuple[str, str]]) -> Receipt | None:
+        """Associate for these (SOP class, transfer syntax as stored); return why there is no association."""
+
+    def cut(self) -> None:
+        """End the association at once, from another thread."""
+
+
+OpenDestination = Callable[[Peer, str, int], Destination]
 """Gives the courier of a move destination: peer, AE title and message ID of who asked to move."""
 
 
@@ -36,6 +48,10 @@ class Session:
     open_destination: OpenDestination
     most_answers: int
     longest_instance: int
+    sub_associations: int
+    """How many associations one C-MOVE may hold with its destination at once."""
+    pending_interval: float
+    """Seconds between two pending responses of a retrieval, at least."""
     reports_under_way: dict[int, str] = field(default_factory=dict)
     """Storage commitment reports sent on this association: message ID to transaction UID."""
     options: dict[str, Options] = field(default_factory=dict)

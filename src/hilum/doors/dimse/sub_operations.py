@@ -1,13 +1,15 @@
 """The books of C-MOVE and C-GET: counts, what failed, and what it comes to (PS3.7 9.1.3.1, 9.1.4.1)."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom.dataset import Dataset
 
+from hilum.core.routing.model import Receipt
 from hilum.doors.dimse.failures import comment_of
 from hilum.wire.dicom.data_sets import put
-from hilum.wire.dicom.dimse.status import Category, Status
+from hilum.wire.dicom.dimse.status import STORAGE, Category, Status, look_up
 
 _FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _MOST_COUNT = 0xFFFF
@@ -20,6 +22,22 @@ class Outcome:
 
     category: Category
     said: str
+
+
+_STATUS = re.compile(r"[0-9A-F]{4}")
+
+
+def is_status(code: str) -> bool:
+    """Tell whether the code of a receipt is the receiver's own status, not ours for one without association."""
+    return _STATUS.fullmatch(code) is not None
+
+
+def outcome_of(receipt: Receipt) -> Outcome:
+    """Return what a receipt means for the counts: the destination's own status where it gave one."""
+    if is_status(receipt.code):
+        meaning = look_up(int(receipt.code, 16), STORAGE)
+        return Outcome(meaning.category, f"{receipt.code} {receipt.text}")
+    return Outcome(Category.FAILURE, receipt.text)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from hilum.wire.dicom.upper_layer.pdus import PDUType
 _P_DATA_HEADER = Struct(">BxIIBB")
 _PDV_OVERHEAD = 6
 _COMMAND, _LAST = 1, 2
+_BLOCK = 131_072
+"""Octets read from a stream at once: a peer's short PDUs shall not make short reads."""
 
 
 class Readable(Protocol):
@@ -71,16 +73,17 @@ def _slices(view: memoryview, size: int) -> Iterator[tuple[memoryview, bool]]:
         yield view[offset : offset + size], offset + size >= end
 
 
-def _reads(source: Readable, size: int) -> Iterator[tuple[bytes, bool]]:
-    """Pieces of a stream; one is read ahead because the last must be marked."""
-    piece = _read_whole(source, size)
-    while len(piece) == size:
-        following = _read_whole(source, size)
-        yield piece, not following
+def _reads(source: Readable, size: int) -> Iterator[tuple[Octets, bool]]:
+    """Pieces of a stream, read several at once; a block is read ahead because the last piece must be marked."""
+    block_size = size * max(1, _BLOCK // size)
+    block = _read_whole(source, block_size)
+    while len(block) == block_size:
+        following = _read_whole(source, block_size)
         if not following:
-            return
-        piece = following
-    yield piece, True
+            break
+        yield from ((piece, False) for piece, _ in _slices(memoryview(block), size))
+        block = following
+    yield from _slices(memoryview(block), size)
 
 
 def _read_whole(source: Readable, size: int) -> bytes:
