@@ -290,3 +290,17 @@ def test_a_commitment_is_reported_in_the_role_of_its_scp(destination: Any, couri
 
 def test_an_echo_is_answered(destination: Any) -> None:
     assert echo(_peer(destination().port), "HILUM").verdict is Verdict.ACCEPTED
+
+
+def test_more_kinds_than_an_association_has_contexts_for_are_split_over_several(
+    destination: Any, courier: Any
+) -> None:
+    place = destination()
+    sender = courier(place.port)
+    private = [(f"1.2.840.113619.4.{number}", EXPLICIT) for number in range(100)]
+
+    assert sender.expect([*private, (CT, EXPLICIT)]) is None
+    receipt = sender.send(_parcel("CT_small.dcm"))
+
+    assert (receipt.verdict, receipt.code) == (Verdict.ACCEPTED, "0000")
+    assert place.associations == 2

@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import BinaryIO, Self
 
+import structlog
+
 from hilum.core.archive.model import Retrieved
 from hilum.core.kernel.errors import HilumError
-from hilum.core.routing.model import InstanceParcel, Receipt
+from hilum.core.routing.model import InstanceParcel, Receipt, Verdict
 from hilum.doors.dimse.session import Destination
 from hilum.doors.dimse.sub_operations import Outcome, is_status, outcome_of
 from hilum.wire.dicom.dimse.status import Category
+
+log = structlog.get_logger()
 
 _MOST_KINDS = 64
 """Classes and transfer syntaxes that one association can hold, two contexts each (PS3.8 9.3.2.2)."""
@@ -30,6 +34,7 @@ _FAREWELL = 5.0
 """Seconds that sub-operations under way have to end when no more are wanted."""
 
 OpenBlob = Callable[[str], BinaryIO]
+_NO_REFUSAL = Receipt(Verdict.UNCERTAIN, "hilum", "the sub-association ended")
 Done = tuple[str, Outcome]
 """SOP Instance UID, and what became of it."""
 
@@ -65,6 +70,8 @@ class _Worker:
     destination: Destination
     thread: threading.Thread = field(default_factory=threading.Thread)
     is_associated: bool = False
+    held: list[_Opened] = field(default_factory=list)
+    """What it took and did not tell yet: the instance under way, and the one after it."""
 
 
 @dataclass(slots=True)
@@ -80,6 +87,7 @@ class SubAssociations:
     _done: SimpleQueue[Done] = field(default_factory=SimpleQueue)
     _workers: list[_Worker] = field(default_factory=list)
     _at_work: int = 0
+    _refusal: Receipt = _NO_REFUSAL
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -90,17 +98,23 @@ class SubAssociations:
         self._waiting.extend(
             sorted(self.chosen, key=lambda one: self._kinds.index(_kind(one))) if is_many else self.chosen
         )
-        self._at_work = min(self.at_once, len(self.chosen))
-        self._workers = [_Worker(self.open_destination()) for _ in range(self._at_work)]
-        for worker in self._workers:
-            worker.thread = threading.Thread(target=self._work, args=(worker,), daemon=True)
-            worker.thread.start()
+        if self.chosen:
+            self._begin_workers(1)
         return self
+
+    def _begin_workers(self, number: int) -> None:
+        for _ in range(number):
+            worker = _Worker(self.open_destination())
+            worker.thread = threading.Thread(target=self._run, args=(worker,), daemon=True)
+            with self._lock:
+                self._at_work += 1
+                self._workers.append(worker)
+            worker.thread.start()
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         """Let associations be released; after a failure, and where none was given yet, they are cut."""
         self.stop()
-        for worker in self._workers:
+        for worker in list(self._workers):
             if failed or not worker.is_associated:
                 worker.destination.cut()
         deadline = time.monotonic() + _FAREWELL
@@ -110,7 +124,7 @@ class SubAssociations:
             worker.destination.cut()
 
     def _alive(self) -> list[_Worker]:
-        return [worker for worker in self._workers if worker.thread.is_alive()]
+        return [worker for worker in list(self._workers) if worker.thread.is_alive()]
 
     def stop(self) -> None:
         """Begin no more sub-operations."""
@@ -131,24 +145,32 @@ class SubAssociations:
             yield from self.results(0.05)
         yield from self.results(0)
 
-    def _work(self, worker: _Worker) -> None:
-        """Send until there is nothing left; whoever finds no association leaves the work to the others."""
-        with closing(worker.destination) as destination:
-            refusal = self._associated(destination)
-            if refusal is not None:
-                self._give_up(None, refusal)
-                return
-            worker.is_associated = True
-            opened = self._next()
-            while opened is not None:
-                following = self._next()
-                if not self._sent(destination, opened):
-                    self._put_back(following)
-                    return
-                if self._stopped.is_set():
-                    self._put_back(following)
-                    return
-                opened = following
+    def _run(self, worker: _Worker) -> None:
+        """Work on one association; what it leaves is left to the others."""
+        try:
+            with closing(worker.destination):
+                refusal = self._work(worker)
+        except Exception:  # the outermost frame of this thread
+            log.exception("sub-association failed")
+            refusal = Receipt(Verdict.UNCERTAIN, "hilum", "internal error")
+        self._leave(worker, refusal)
+
+    def _work(self, worker: _Worker) -> Receipt | None:
+        """Send until there is nothing left; return why it cannot go on."""
+        refusal = self._associated(worker.destination)
+        if refusal is not None:
+            return refusal
+        worker.is_associated = True
+        if worker is self._workers[0]:  # where one finds no association, several would not
+            self._begin_workers(min(self.at_once, len(self.chosen)) - 1)
+        self._take(worker)
+        while worker.held and not self._stopped.is_set():
+            self._take(worker)
+            outcome = self._sent(worker.destination, worker.held[0])
+            if isinstance(outcome, Receipt):
+                return outcome
+            self._done.put((worker.held.pop(0).retrieved.instance.sop_instance_uid, outcome))
+        return None
 
     def _associated(self, destination: Destination) -> Receipt | None:
         """Associate, at the second attempt where the first found nobody; return why it failed."""
@@ -157,57 +179,47 @@ class SubAssociations:
             return refusal
         return destination.expect(self._kinds)
 
-    def _next(self) -> _Opened | None:
-        """Take the next instance and open it, so that its bytes come while the one before is answered."""
+    def _take(self, worker: _Worker) -> None:
+        """Take an instance and open it, so that its bytes come while the one before is answered."""
         with self._lock:
             if self._stopped.is_set() or not self._waiting:
-                return None
+                return
             opened = _Opened(self._waiting.popleft(), self.open_blob)
+            worker.held.append(opened)
         try:
             opened.file = self.open_blob(opened.retrieved.instance.blob.digest)
         except HilumError as error:
             opened.failure = Outcome(Category.FAILURE, error.what)
         else:
             _read_ahead(opened.file)
-        return opened
 
-    def _sent(self, destination: Destination, opened: _Opened) -> bool:
-        """Send one instance, once more on a new association where the first was lost; tell whether to go on."""
+    def _sent(self, destination: Destination, opened: _Opened) -> Outcome | Receipt:
+        """Send one instance, once more on a new association where the first was lost; a receipt says: lost again."""
         if opened.failure is not None:
-            self._note(opened.retrieved, opened.failure)
-            return True
-        with closing(opened):
-            receipt = destination.send(opened.parcel)
-            if _is_lost(receipt) and _may_pass(receipt) and not self._stopped.wait(_SECOND_ATTEMPT):
+            return opened.failure
+        try:
+            with closing(opened):
                 receipt = destination.send(opened.parcel)
-        if _is_lost(receipt):
-            self._give_up(opened.retrieved, receipt)
-            return False
-        self._note(opened.retrieved, outcome_of(receipt))
-        return True
+                if _is_lost(receipt) and _may_pass(receipt) and not self._stopped.wait(_SECOND_ATTEMPT):
+                    receipt = destination.send(opened.parcel)
+        except HilumError as error:
+            return Outcome(Category.FAILURE, error.what)
+        return receipt if _is_lost(receipt) else outcome_of(receipt)
 
-    def _note(self, retrieved: Retrieved, outcome: Outcome) -> None:
-        self._done.put((retrieved.instance.sop_instance_uid, outcome))
-
-    def _put_back(self, opened: _Opened | None) -> None:
-        if opened is None:
-            return
-        opened.close()
-        with self._lock:
-            self._waiting.appendleft(opened.retrieved)
-
-    def _give_up(self, retrieved: Retrieved | None, why: Receipt) -> None:
+    def _leave(self, worker: _Worker, refusal: Receipt | None) -> None:
         """Leave what is left to the other associations; the last one tells all of it as failed."""
+        left: list[Retrieved] = []
         with self._lock:
             self._at_work -= 1
-            if retrieved is not None:
-                self._waiting.appendleft(retrieved)
-            if self._at_work or self._stopped.is_set():
-                return
-            left = list(self._waiting)
-            self._waiting.clear()
+            self._refusal = refusal or self._refusal
+            self._waiting.extendleft(one.retrieved for one in reversed(worker.held))
+            if not self._at_work and not self._stopped.is_set():
+                left.extend(self._waiting)
+                self._waiting.clear()
+        for opened in worker.held:
+            opened.close()
         for one in left:
-            self._note(one, outcome_of(why))
+            self._done.put((one.instance.sop_instance_uid, outcome_of(self._refusal)))
 
 
 def _kind(retrieved: Retrieved) -> tuple[str, str]:
