@@ -36,7 +36,7 @@ GET_MODELS: Mapping[str, InformationModel] = {
     "1.2.840.10008.5.1.4.1.2.2.3": InformationModel.STUDY_ROOT,
     "1.2.840.10008.5.1.4.1.2.3.3": InformationModel.PATIENT_STUDY_ONLY,
 }
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.02
 """How long a C-CANCEL may wait while nothing ends."""
 
 
