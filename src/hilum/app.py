@@ -38,7 +38,8 @@ from hilum.doors.dicomweb import dicomweb_doors
 from hilum.doors.dicomweb.summaries import Summaries
 from hilum.doors.dimse.server import DimseServer
 from hilum.doors.fhir import fhir_door
-from hilum.doors.mllp.server import Bounds, MllpServer
+from hilum.doors.mllp.server import Bounds as MllpBounds
+from hilum.doors.mllp.server import MllpServer
 from hilum.engine.delivery import no_courier
 from hilum.engine.engine import Engine
 from hilum.engine.supervisor import Role, Supervisor
@@ -52,9 +53,11 @@ from hilum.transport.dicom import Timers
 from hilum.transport.hosts import Hosts
 from hilum.transport.tls import Entrance, Identity, ServerTls
 from hilum.wire.dicom.attributes import attribute_texts
+from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.key_objects import rejection_note
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.routes import rules_of
+from hilum.workers.pool import Bounds, WorkerPool
 
 FIRST_USER = "admin"
 
@@ -100,11 +103,19 @@ def migrate(settings: Settings) -> None:
     sql.migrate(settings.database_url)
 
 
-def courier_for(settings: Settings, peer: Peer) -> Courier:
+def worker_pool(settings: Settings) -> WorkerPool:
+    """Return what works on pixels in processes of its own; none is started before its first task."""
+    pixels = settings.pixels
+    return WorkerPool(Bounds(pixels.workers, pixels.memory, pixels.seconds))
+
+
+def courier_for(settings: Settings, peer: Peer, worker: FrameWorker) -> Courier:
     """Return the courier of a peer; raises Invalid for a kind that nothing is delivered to."""
     match peer.kind:
         case PeerKind.DICOM:
-            return DimseCourier(peer, settings.dicom.ae_title, identity=tls_identity(settings))
+            return DimseCourier(
+                peer, settings.dicom.ae_title, identity=tls_identity(settings), frame_worker=worker
+            )
         case PeerKind.MLLP:
             return MllpCourier(peer, identity=tls_identity(settings))
         case PeerKind.DICOMWEB:
@@ -214,13 +225,19 @@ def _role(name: str, settings: Settings, listeners: Listeners) -> Role:
 def _run_dicom(
     settings: Settings, listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
+    pool = worker_pool(settings)
     server = DimseServer(
         hub=build_hub(settings),
         ae_title=settings.dicom.ae_title,
         any_called_ae_title=settings.access.open,
         open_destination=lambda peer, ae_title, message_id: DimseCourier(
-            peer, settings.dicom.ae_title, (ae_title, message_id), identity=tls_identity(settings)
+            peer,
+            settings.dicom.ae_title,
+            (ae_title, message_id),
+            identity=tls_identity(settings),
+            frame_worker=pool,
         ),
+        frame_worker=pool,
         maximum_associations=settings.dicom.maximum_associations,
         most_answers=settings.limits.answers,
         longest_instance=settings.limits.instance,
@@ -244,7 +261,7 @@ def _run_hl7(
     settings: Settings, listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
     hl7 = settings.hl7
-    bounds = Bounds(hl7.maximum_connections, hl7.maximum_frame, hl7.idle)
+    bounds = MllpBounds(hl7.maximum_connections, hl7.maximum_frame, hl7.idle)
     ready()
     tls = ServerTls(tls_identity(settings)) if hl7.tls != "off" else None
     entrance = Entrance.SECURE if hl7.tls == "required" else Entrance.EITHER
@@ -256,7 +273,12 @@ def _run_web(
 ) -> None:
     hub = build_hub(settings)
     doors = [
-        *dicomweb_doors(hub, most_answers=settings.limits.answers, longest_instance=settings.limits.instance),
+        *dicomweb_doors(
+            hub,
+            worker=worker_pool(settings),
+            most_answers=settings.limits.answers,
+            longest_instance=settings.limits.instance,
+        ),
         fhir_door(hub, MachineZone()),
         api_door(hub),
         console_door(hub, lambda peer: test_peer(settings, peer), _listening(settings)),
@@ -291,9 +313,10 @@ def _run_engine(
 ) -> None:
     database = Database(settings.database_url)
     hub = build_hub(settings, database)
+    pool = worker_pool(settings)
     engine = Engine(
         hub=hub,
-        couriers=lambda peer: courier_for(settings, peer),
+        couriers=lambda peer: courier_for(settings, peer, pool),
         wait=database.wait_for_change,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         chance=random.random,

@@ -27,6 +27,7 @@ from hilum.core.kernel.errors import NotFound
 from hilum.core.routing.model import CommitmentParcel, InstanceParcel, Verdict
 from hilum.couriers.dimse import DimseCourier, echo
 from hilum.transport.dicom import Timers
+from hilum.wire.dicom.frame_work import work_on
 from hilum.wire.dicom.part10 import read_file_meta
 
 EXPLICIT, IMPLICIT, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"
@@ -106,7 +107,7 @@ def courier() -> Iterator[Callable[[int], DimseCourier]]:
     made: list[DimseCourier] = []
 
     def make(port: int) -> DimseCourier:
-        made.append(DimseCourier(_peer(port), "HILUM", timers=QUICK))
+        made.append(DimseCourier(_peer(port), "HILUM", timers=QUICK, frame_worker=work_on))
         return made[-1]
 
     yield make

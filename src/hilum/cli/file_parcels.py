@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from hilum.app import courier_for
+from hilum.app import courier_for, worker_pool
 from hilum.cli.file_import import walk
 from hilum.core.access.model import Peer, PeerKind
 from hilum.core.archive.model import Blob, Header, Instance, Retrieved
@@ -24,7 +24,7 @@ _LONGEST_MESSAGE = 16 << 20
 
 def receipts(root: Path, peer: Peer, settings: Settings) -> Iterator[tuple[Path, Receipt]]:
     """Send every file at or below a path, and yield what the peer answered to each."""
-    courier = courier_for(settings, peer)
+    courier = courier_for(settings, peer, worker_pool(settings))
     try:
         for path, status in walk(root):
             if isinstance(status, OSError):

@@ -31,6 +31,7 @@ from hilum.wire.dicom.dimse.messages import (
     Request,
 )
 from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Category, Code, look_up
+from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 from hilum.wire.dicom.outgoing import UNCOMPRESSED, outgoing_data_set
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
 from hilum.wire.dicom.upper_layer.events import AssociateAccepted, AssociateRejected
@@ -71,6 +72,8 @@ class DimseCourier:
     timers: Timers = field(default_factory=Timers)
     identity: Identity = NO_IDENTITY
     """What we show, and whom we believe, where the peer is called by TLS."""
+    frame_worker: FrameWorker = field(default=no_worker, kw_only=True)
+    """What decodes and encodes pixels for a peer that does not take them as they are stored."""
     _association: Association | None = None
     _proposals: list[Proposal] = field(default_factory=list)
     _expected: list[Proposal] = field(default_factory=list)
@@ -154,7 +157,7 @@ class DimseCourier:
             if context.abstract_syntax == sop_class
         }
         with parcel.open_blob(instance.blob.digest) as file:
-            outgoing = outgoing_data_set(file, parcel.retrieved, accepted)
+            outgoing = outgoing_data_set(file, parcel.retrieved, accepted, self.frame_worker)
             request = self._store_request(sop_class, instance.sop_instance_uid)
             context = accepted[outgoing.transfer_syntax_uid]
             return _judged(self._ask(context, request, outgoing.stream), STORAGE)

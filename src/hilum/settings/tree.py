@@ -141,6 +141,17 @@ class Dicom:
 
 
 @dataclass(frozen=True, slots=True)
+class Pixels:
+    """Worker processes, which decode, encode and render: what they read was sent by anybody, so that each is bounded."""
+
+    workers: int = setting(
+        2, "Processes at work at once, in each role that needs them.", unit="processes", least=1
+    )
+    memory: int = setting(2 * 2**30, "Address space of a process.", unit="octets", least=512 * 2**20)
+    seconds: int = setting(30, "CPU time, and time, for one frame.", unit="seconds", least=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Hl7:
     """HL7 v2 over MLLP: all messages on one port."""
 
@@ -244,6 +255,7 @@ class Settings:
     http: Http = Http()
     tls: Tls = Tls()
     dicom: Dicom = Dicom()
+    pixels: Pixels = Pixels()
     hl7: Hl7 = Hl7()
     database: Database = Database()
     objects: ObjectStore = ObjectStore()

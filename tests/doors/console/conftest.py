@@ -38,7 +38,8 @@ from hilum.doors._http.endpoints import answered
 from hilum.doors.console.routes import console_door
 from hilum.stores.objects import objects_from_url
 from hilum.stores.sql import Database, migrate
-from hilum.wire.dicom.rendering import RenderingOptions, parse_viewport, parse_window, render_frame
+from hilum.wire.dicom.frame_work import render_frame, work_on
+from hilum.wire.dicom.rendering import RenderingOptions, parse_viewport, parse_window
 
 OPERATOR = policy.local_operator("seed")
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
@@ -305,7 +306,7 @@ def rendering_door(hub: Hub) -> Door:
             viewport=parse_viewport(viewport) if viewport else None,
         )
         with hub.open_blob(retrieved.instance.blob.digest) as blob:
-            return Response(render_frame(blob, names["frame"], options), media_type="image/jpeg")
+            return Response(render_frame(blob, names["frame"], options, work_on), media_type="image/jpeg")
 
     path = "/studies/{study}/series/{series}/instances/{instance}/frames/{frame:int}/rendered"
     return Door("dicomweb", "/dicom-web", [Route(path, answered(hub, rendered))])

@@ -25,6 +25,7 @@ from hilum.doors._http.app import http_app
 from hilum.doors.dicomweb import dicomweb_doors
 from hilum.stores.objects import objects_from_url
 from hilum.stores.sql import Database
+from hilum.wire.dicom.frame_work import work_on
 
 BUNDLED = Path(pydicom.__file__).parent / "data"
 NO_DICOM = {".py", ".pyc", ".json", ".txt", ".md", ".dump", ".icc"}
@@ -68,7 +69,7 @@ def archive(sqlite_url: str, tmp_path: Path, served: Callable[..., str]) -> Iter
     database = Database(sqlite_url)
     objects = objects_from_url(tmp_path / "objects", tmp_path / "spool")
     hub = Hub(database, objects, NoPasswords(), lambda *_: {}, open_to_all=True)
-    doors = dicomweb_doors(hub, most_answers=MOST_ANSWERS, longest_instance=LONGEST_INSTANCE)
+    doors = dicomweb_doors(hub, worker=work_on, most_answers=MOST_ANSWERS, longest_instance=LONGEST_INSTANCE)
     yield Archive(hub, served(http_app(hub, doors)), tmp_path)
     database.close()
 
@@ -93,6 +94,11 @@ def bundled_files() -> list[Path]:
         for path in BUNDLED.rglob("*")
         if path.is_file() and path.suffix not in NO_DICOM and path.name != "README"
     )
+
+
+def undecodable() -> bytes:
+    """Return an object whose codestream no codec reads."""
+    return bundled("JPEG-lossy.dcm").replace(b"\xff\xd8\xff", b"\0\0\0")
 
 
 def bundled(name: str) -> bytes:

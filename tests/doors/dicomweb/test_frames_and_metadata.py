@@ -11,7 +11,7 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
-from .conftest import bundled, made_up, part10, parts_of, store
+from .conftest import bundled, made_up, part10, parts_of, store, undecodable
 
 OCTETS = "application/octet-stream"
 NATIVE = "1.2.840.10008.1.2.1"
@@ -133,7 +133,8 @@ def test_what_is_no_image_is_406_and_says_so(name: str, end: str, http: httpx.Cl
 
 
 def test_what_no_codec_reads_is_406_and_says_how_to_get_it(http: httpx.Client) -> None:
-    sent = _stored(http, "JPEG-lossy.dcm")
+    sent = pydicom.dcmread(BytesIO(undecodable()))
+    store(http, undecodable())
 
     decoded, stored = (
         http.get(_path(sent) + "/frames/1", headers={"Accept": f"multipart/related; type={OCTETS}{end}"})

@@ -230,7 +230,7 @@ def test_wado_uri_renders_a_frame_in_a_window_and_a_size(archive: Archive, http:
         ({"windowCenter": "1"}, 400),
         ({"contentType": "video/mp4"}, 406),
         ({"anonymize": "yes"}, 406),
-        ({"contentType": "application/dicom", "transferSyntax": "1.2.840.10008.1.2.4.90"}, 406),
+        ({"contentType": "application/dicom", "transferSyntax": "1.2.840.10008.1.2.2"}, 406),
     ],
 )
 def test_wado_uri_says_what_is_wrong(

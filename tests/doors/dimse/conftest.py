@@ -29,6 +29,7 @@ from hilum.transport.hosts import Hosts
 from hilum.transport.tls import Entrance
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import Command, CStoreRequest
+from hilum.wire.dicom.frame_work import work_on
 from hilum.wire.dicom.part10 import read_file_meta
 from hilum.wire.dicom.upper_layer.errors import StateError
 from hilum.wire.dicom.upper_layer.events import AssociateAccepted
@@ -172,13 +173,16 @@ def server_on(hub: Hub, **changes: Any) -> DimseServer:
     settings: dict[str, Any] = {
         "ae_title": "HILUM",
         "any_called_ae_title": True,
-        "open_destination": lambda peer, title, number: DimseCourier(peer, "HILUM", (title, number)),
+        "open_destination": lambda peer, title, number: DimseCourier(
+            peer, "HILUM", (title, number), frame_worker=work_on
+        ),
         "maximum_associations": 64,
         "most_answers": 1000,
         "longest_instance": 1 << 30,
         "limits": Limits(),
         "timers": QUICK,
         "pending_interval": 0.0,
+        "frame_worker": work_on,
     }
     return DimseServer(hub, **settings | changes)
 

@@ -6,12 +6,12 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
+from hilum.wire.dicom.uncompressed import native_frame
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 
 from hilum.wire.dicom.described import FramesAt, frames_at
 from hilum.wire.dicom.pixels import open_pixels, pixels_by_table
-from hilum.wire.dicom.uncompressed import native_frame
 
 J2K = "1.2.840.10008.1.2.4.90"
 CODESTREAMS = [b"\xff\x4f\xff\x51" + bytes([number]) * (300 + 2 * number) for number in range(1, 5)]

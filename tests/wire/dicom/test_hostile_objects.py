@@ -10,9 +10,10 @@ from PIL import Image
 
 from hilum.core.kernel.errors import HilumError
 from hilum.wire.dicom.attributes import check_complete
+from hilum.wire.dicom.frame_work import render_frame, work_on
 from hilum.wire.dicom.header import read_header
 from hilum.wire.dicom.json_model import instance_json
-from hilum.wire.dicom.rendering import render_frame
+from hilum.wire.dicom.rendering import RenderingOptions
 
 from .conftest import bundled_files
 
@@ -84,7 +85,7 @@ def test_metadata_is_strict_json_or_refused(encoded: bytes) -> None:
 @given(mutated())
 def test_a_frame_is_rendered_or_refused(encoded: bytes) -> None:
     try:
-        rendered = render_frame(encoded)
+        rendered = render_frame(encoded, 1, RenderingOptions(), work_on)
     except HilumError:
         return
 

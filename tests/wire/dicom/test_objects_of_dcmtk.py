@@ -51,8 +51,8 @@ def test_every_lossless_encoding_gives_the_header_the_json_and_the_pixels_of_the
         "station_name",
     )
     assert [getattr(theirs, name) for name in names] == [getattr(ours, name) for name in names]
-    expected = decode_frame(open_pixels(original), 1).pixels
-    np.testing.assert_array_equal(decode_frame(open_pixels(other), 1).pixels, expected)
+    expected = decode_frame(open_pixels(original).encoded_frame(1)).pixels
+    np.testing.assert_array_equal(decode_frame(open_pixels(other).encoded_frame(1)).pixels, expected)
     assert _common(instance_json(other, str), tool) == _common(instance_json(original, str), tool)
 
 

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from hilum.core.kernel.errors import HilumError, Invalid
+from hilum.wire.dicom.frame_work import render_frame, work_on
 from hilum.wire.dicom.grayscale import Window
 from hilum.wire.dicom.rendering import (
     PNG,
@@ -19,12 +20,15 @@ from hilum.wire.dicom.rendering import (
     parse_quality,
     parse_viewport,
     parse_window,
-    render_frame,
 )
 
 from .conftest import Bundled, Encode, bundled_files
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
+
+def render(encoded: bytes, number: int = 1, options: RenderingOptions | None = None) -> bytes:
+    return render_frame(encoded, number, options or RenderingOptions(), work_on)
 
 
 def gray(instance: Dataset, stored: np.ndarray, **attributes: object) -> Dataset:
@@ -43,14 +47,14 @@ def gray(instance: Dataset, stored: np.ndarray, **attributes: object) -> Dataset
 
 def shades(encoded: bytes, number: int = 1, **options: object) -> np.ndarray:
     """Return what a PNG shows."""
-    rendered = render_frame(encoded, number, RenderingOptions(media_type=PNG, **options))
+    rendered = render(encoded, number, RenderingOptions(media_type=PNG, **options))
     return np.asarray(Image.open(BytesIO(rendered)))
 
 
 @pytest.mark.parametrize("path", bundled_files(), ids=lambda path: path.name)
 def test_every_bundled_file_is_rendered_or_refused_with_a_reason(path: Path) -> None:
     try:
-        rendered = render_frame(path.read_bytes())
+        rendered = render(path.read_bytes())
     except HilumError:
         return
 
@@ -72,7 +76,7 @@ def test_a_rendered_frame_is_the_picture_that_dcmtk_makes(tmp_path: Path, name: 
     subprocess.run([codec, "--write-png", *window, path, tmp_path / "theirs.png"], check=True)
     theirs = np.asarray(Image.open(tmp_path / "theirs.png").convert("RGB"), int)
 
-    ours = Image.open(BytesIO(render_frame(path.read_bytes(), 1, RenderingOptions(media_type=PNG))))
+    ours = Image.open(BytesIO(render(path.read_bytes(), 1, RenderingOptions(media_type=PNG))))
 
     difference = np.abs(np.asarray(ours.convert("RGB"), int) - theirs)
     assert np.percentile(difference, 99) <= 3
@@ -207,12 +211,12 @@ def test_parameters_that_cannot_be_meant_are_refused(parse: Callable[[str], obje
 def test_quality_makes_a_jpeg_smaller(bundled: Bundled) -> None:
     encoded = bundled("CT_small.dcm")
 
-    low = render_frame(encoded, 1, RenderingOptions(quality=10))
-    high = render_frame(encoded, 1, RenderingOptions(quality=100))
+    low = render(encoded, 1, RenderingOptions(quality=10))
+    high = render(encoded, 1, RenderingOptions(quality=100))
 
     assert len(low) < len(high) / 2
 
 
 def test_another_media_type_is_refused(bundled: Bundled) -> None:
     with pytest.raises(Invalid):
-        render_frame(bundled("CT_small.dcm"), 1, RenderingOptions(media_type="image/tiff"))
+        render(bundled("CT_small.dcm"), 1, RenderingOptions(media_type="image/tiff"))

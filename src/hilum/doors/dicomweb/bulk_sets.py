@@ -18,6 +18,7 @@ from hilum.doors.dicomweb.paths import instance_url, retrieved
 from hilum.doors.dicomweb.tagged import not_modified, version_of
 from hilum.doors.dicomweb.video import video_chunks
 from hilum.wire.dicom.bulk_data import find_bulk_data
+from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.json_model import instance_json
 from hilum.wire.dicom.transfer_syntaxes import OCTET_STREAM, transfer_syntax
 
@@ -27,8 +28,9 @@ _PIXELS = frozenset({PIXEL_DATA, "7FE00008", "7FE00009"})
 class BulkSets:
     """Hands out every value that metadata names by URI, each under that URI, one piece in memory at a time."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, worker: FrameWorker) -> None:
         self._hub = hub
+        self._worker = worker
 
     def bulk_data(self, request: Request, caller: Caller) -> Response:
         """Answer `GET .../bulkdata` of a study, a series or an instance."""
@@ -99,4 +101,4 @@ class BulkSets:
             content_type = f"{syntax.frame_media_type}; transfer-syntax={syntax.uid}"
             yield Part(content_type, f"{url}/bulk/{PIXEL_DATA}", video_chunks(file, pixels, 0, None))
             return
-        yield from frame_parts(file, pixels, None, ranges, f"{url}/frames")[1]
+        yield from frame_parts(file, pixels, None, ranges, f"{url}/frames", self._worker)[1]

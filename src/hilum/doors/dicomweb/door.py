@@ -20,6 +20,7 @@ from hilum.doors.dicomweb.retrieving import Retrieving
 from hilum.doors.dicomweb.searching import Searching
 from hilum.doors.dicomweb.storing import Storing
 from hilum.doors.dicomweb.uri import WadoUri
+from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 
 _LARGEST_BODY = 1 << 50
 """A store request has no length of its own: each instance in it has, and the disk has."""
@@ -31,20 +32,24 @@ _FRAMES = _INSTANCE + "/frames/{frames}"
 
 
 def dicomweb_doors(
-    hub: Hub, *, most_answers: int = 10_000, longest_instance: int = 16 * 2**30
+    hub: Hub,
+    *,
+    worker: FrameWorker = no_worker,
+    most_answers: int = 10_000,
+    longest_instance: int = 16 * 2**30,
 ) -> tuple[Door, Door]:
     """Return DICOMweb (PS3.18 section 10) and WADO-URI (section 9).
 
-    `most_answers` is the longest page of a search, `longest_instance` the octets of one instance that is stored.
+    `worker` does what is done to pixels. `most_answers` is the longest page of a search, `longest_instance` the octets of one instance that is stored.
     """
-    gets = _searches(Searching(hub, most_answers)) | _retrievals(hub)
+    gets = _searches(Searching(hub, most_answers)) | _retrievals(hub, worker)
     store = streamed(hub, Storing(hub, longest_instance).answer)
     posts = {"/studies": store, _STUDY: store}
     delete = answered(hub, Deleting(hub).answer)
     deletes = dict.fromkeys((_STUDY, _SERIES, _INSTANCE), delete)
     more = {"POST": posts, "DELETE": deletes}
     routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, more)
-    wado = _routes({"/": answered(hub, WadoUri(hub).answer)}, {})
+    wado = _routes({"/": answered(hub, WadoUri(hub, worker).answer)}, {})
     return Door("dicomweb", "/dicom-web", routes, largest_body=_LARGEST_BODY), Door("wado", "/wado", wado)
 
 
@@ -60,10 +65,15 @@ def _searches(searching: Searching) -> dict[str, Answer]:
     }
 
 
-def _retrievals(hub: Hub) -> dict[str, Answer]:
+def _retrievals(hub: Hub, worker: FrameWorker) -> dict[str, Answer]:
     """PS3.18 Tables 10.4.1-1 to 10.4.1-6."""
-    objects, metadata, frames, rendered = Retrieving(hub), Metadata(hub), Frames(hub), Rendered(hub)
-    bulk_sets = BulkSets(hub)
+    objects, metadata, frames, rendered = (
+        Retrieving(hub, worker),
+        Metadata(hub),
+        Frames(hub, worker),
+        Rendered(hub, worker),
+    )
+    bulk_sets = BulkSets(hub, worker)
     answers: dict[str, Answer] = {
         _INSTANCE + "/bulk/{path:path}": Bulk(hub, frames).answer,
         _FRAMES: frames.answer,

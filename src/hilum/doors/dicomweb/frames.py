@@ -1,6 +1,6 @@
 """WADO-RS frames: pixels as stored or decoded, one part a frame (PS3.18 10.4.1.1.4, 8.7.3.3)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from starlette.requests import Request
@@ -17,16 +17,17 @@ from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.paths import frame_numbers, instance_url, retrieved
 from hilum.doors.dicomweb.tagged import Version, not_modified, version_of
 from hilum.wire.dicom.decoding import is_decodable
+from hilum.wire.dicom.frame_work import FrameWorker, native_frame
 from hilum.wire.dicom.pixels import Pixels, open_pixels, pixels_by_table
 from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, OCTET_STREAM
-from hilum.wire.dicom.uncompressed import native_frame
 
 
 class Frames:
     """Cuts frames out of stored objects; one frame is in memory at a time."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, worker: FrameWorker) -> None:
         self._hub = hub
+        self._worker = worker
         self._places = FramePlaces(hub)
 
     def answer(self, request: Request, caller: Caller) -> Response:
@@ -68,14 +69,14 @@ class Frames:
         if len(numbers) == 1:
             offer = demand(ranges, _offers(pixels, alone=True))
             if not offer.multipart:
-                frame = _frame(pixels, numbers[0], offer)
+                frame = _frame(pixels, numbers[0], offer, self._worker)
                 file.close()
                 said = {
                     "Content-Type": _content_type(pixels, offer),
                     "Content-Location": f"{url}/{numbers[0]}",
                 }
                 return Response(frame, headers={**version.headers, **said})
-        media_type, parts = frame_parts(file, pixels, numbers, ranges, url)
+        media_type, parts = frame_parts(file, pixels, numbers, ranges, url, self._worker)
         return multipart_answer(media_type, parts, version.headers, at_once=len(numbers) == 1)
 
     def _pixels(self, one: Retrieved, file: BinaryIO) -> Pixels:
@@ -86,12 +87,18 @@ class Frames:
 
 
 def frame_parts(
-    file: BinaryIO, pixels: Pixels, numbers: tuple[int, ...] | None, ranges: Sequence[Range], url: str
+    file: BinaryIO,
+    pixels: Pixels,
+    numbers: tuple[int, ...] | None,
+    ranges: Sequence[Range],
+    url: str,
+    worker: FrameWorker,
 ) -> tuple[str, Iterator[Part]]:
     """Return the media type of frames, all where none is named, and each as a part; their end closes the file."""
     offer = demand(ranges, _offers(pixels, alone=False))
     numbers = numbers or tuple(range(1, pixels.image.number_of_frames + 1))
-    parts = _parts(file, pixels, numbers, offer, _content_type(pixels, offer), url)
+    places = ((number, f"{url}/{number}") for number in numbers)
+    parts = _parts(file, pixels, places, offer, worker)
     return _label(pixels, offer), parts
 
 
@@ -144,10 +151,10 @@ def _label(pixels: Pixels, offer: Offer) -> str:
     return pixels.frame_media_type if as_stored and offer.media_type == OCTET_STREAM else offer.media_type
 
 
-def _frame(pixels: Pixels, number: int, offer: Offer) -> bytes:
+def _frame(pixels: Pixels, number: int, offer: Offer, worker: FrameWorker) -> bytes:
     as_stored = offer.transfer_syntax_uid == pixels.transfer_syntax.uid
     try:
-        return pixels.frame(number) if as_stored else native_frame(pixels, number)
+        return pixels.frame(number) if as_stored else native_frame(pixels, number, worker)
     except Invalid as error:
         raise NotAcceptable(
             error.what, peer_said=error.peer_said, next_step="accept transfer-syntax=*, which is as stored"
@@ -155,8 +162,9 @@ def _frame(pixels: Pixels, number: int, offer: Offer) -> bytes:
 
 
 def _parts(
-    file: BinaryIO, pixels: Pixels, numbers: tuple[int, ...], offer: Offer, content_type: str, url: str
+    file: BinaryIO, pixels: Pixels, places: Iterable[tuple[int, str]], offer: Offer, worker: FrameWorker
 ) -> Iterator[Part]:
+    content_type = _content_type(pixels, offer)
     with file:
-        for number in numbers:
-            yield Part(content_type, f"{url}/{number}", (_frame(pixels, number, offer),))
+        for number, url in places:
+            yield Part(content_type, url, (_frame(pixels, number, offer, worker),))

@@ -18,6 +18,7 @@ from hilum.doors.dicomweb.paths import frame_numbers, instance_url, retrieved, s
 from hilum.doors.dicomweb.tagged import not_modified, version_of
 from hilum.doors.dicomweb.video import video_answer
 from hilum.wire.dicom.captions import captions_of, parse_annotation
+from hilum.wire.dicom.frame_work import FrameWorker, render_frame
 from hilum.wire.dicom.rendering import (
     DEFAULT_QUALITY,
     GIF,
@@ -29,7 +30,6 @@ from hilum.wire.dicom.rendering import (
     parse_quality,
     parse_viewport,
     parse_window,
-    render_frame,
 )
 from hilum.wire.dicom.transfer_syntaxes import transfer_syntax
 
@@ -41,8 +41,9 @@ Place = tuple[Retrieved, int]
 class Rendered:
     """Renders frames on demand. Without parts, a study or series is represented by the image in its middle."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, worker: FrameWorker) -> None:
         self._hub = hub
+        self._worker = worker
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer `GET .../rendered` of a study, a series or an instance; in parts, every frame of every image."""
@@ -82,7 +83,7 @@ class Rendered:
         with self._hub.open_blob(one.instance.blob.digest) as file:
             try:
                 captions = captions_of(file, annotation, one.patient)
-                return render_frame(file, number, replace(options, captions=captions))
+                return render_frame(file, number, replace(options, captions=captions), self._worker)
             except Invalid as error:
                 raise NotAcceptable(
                     f"this instance cannot be rendered: {error.what}",

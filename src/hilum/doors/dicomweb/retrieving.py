@@ -13,13 +13,15 @@ from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.outgoing import DICOM, Outgoing, dicom_offers, outgoing
 from hilum.doors.dicomweb.paths import instance_url, retrieved
 from hilum.doors.dicomweb.tagged import not_modified, version_of
+from hilum.wire.dicom.frame_work import FrameWorker
 
 
 class Retrieving:
     """Hands out objects, one after the other, whatever their number and size: one chunk is in memory at a time."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, worker: FrameWorker) -> None:
         self._hub = hub
+        self._worker = worker
 
     def objects(self, request: Request, caller: Caller) -> Response:
         """Answer `GET /studies/{study}`, `.../series/{series}` and `.../instances/{instance}`."""
@@ -43,7 +45,8 @@ class Retrieving:
             yield Part(_content_type(out), instance_url(request, one), out.chunks)
 
     def _opened(self, ranges: Sequence[Range], one: Retrieved, offer: Offer) -> Outgoing:
-        return outgoing(self._hub, one, offer.transfer_syntax_uid, demanded=is_demanded(ranges, offer))
+        demanded = is_demanded(ranges, offer)
+        return outgoing(self._hub, self._worker, one, offer.transfer_syntax_uid, demanded=demanded)
 
 
 def object_answer(out: Outgoing, headers: Mapping[str, str]) -> Response:

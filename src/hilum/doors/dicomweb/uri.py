@@ -19,6 +19,7 @@ from hilum.doors.dicomweb.outgoing import DICOM, dicom_offers, outgoing
 from hilum.doors.dicomweb.rendered import Rendered
 from hilum.doors.dicomweb.retrieving import object_answer
 from hilum.doors.dicomweb.tagged import not_modified, version_of
+from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.rendering import (
     DEFAULT_QUALITY,
     JPEG,
@@ -43,9 +44,10 @@ _LARGEST = 10_000
 class WadoUri:
     """Answers `GET /wado?requestType=WADO&studyUID=...&seriesUID=...&objectUID=...`."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, worker: FrameWorker) -> None:
         self._hub = hub
-        self._rendered = Rendered(hub)
+        self._worker = worker
+        self._rendered = Rendered(hub, worker)
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer the object as DICOM, or rendered; without `contentType` an image is JPEG (PS3.18 9.1.2.2.1)."""
@@ -63,7 +65,8 @@ class WadoUri:
             return Response(image, headers={**version.headers, "Content-Type": offer.media_type})
         demanded = "transferSyntax" in asked
         return object_answer(
-            outgoing(self._hub, one, offer.transfer_syntax_uid, demanded=demanded), version.headers
+            outgoing(self._hub, self._worker, one, offer.transfer_syntax_uid, demanded=demanded),
+            version.headers,
         )
 
     def _retrieved(self, asked: Mapping[str, str], caller: Caller) -> Retrieved:

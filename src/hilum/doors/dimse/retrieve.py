@@ -119,7 +119,7 @@ def _store_back(session: Session, retrieved: Retrieved, cancels: set[int]) -> Ou
     if not contexts:
         raise Invalid("the requester accepts no storage of this SOP class")
     with session.hub.open_blob(instance.blob.digest) as file:
-        outgoing = outgoing_data_set(file, retrieved, contexts)
+        outgoing = outgoing_data_set(file, retrieved, contexts, session.frame_worker)
         message_id = session.association.next_message_id()
         store = CStoreRequest(
             AffectedSOPClassUID=instance.sop_class_uid,

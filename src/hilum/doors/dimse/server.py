@@ -21,6 +21,7 @@ from hilum.transport.backoff import Backoff
 from hilum.transport.dicom import Association, AssociationEnded, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import Entrance, ServerTls, certificate_of, greeted, why
+from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.dicom.upper_layer.negotiation import refuse
@@ -63,6 +64,7 @@ class DimseServer:
     """How many associations one C-MOVE may hold with its destination at once."""
     pending_interval: float = 0.1
     """Seconds between two pending responses of a retrieval, at least."""
+    frame_worker: FrameWorker = field(default=no_worker, kw_only=True)
     _connections: set[socket.socket] = field(default_factory=set)
     _associations: Counter[str] = field(default_factory=Counter)
     """How many there are, by the name of the caller."""
@@ -227,6 +229,7 @@ class DimseServer:
             ae_title=self.ae_title,
             peer_ae_title=request.calling_ae_title,
             open_destination=self.open_destination,
+            frame_worker=self.frame_worker,
             most_answers=self.most_answers,
             longest_instance=self.longest_instance,
             sub_associations=self.sub_associations,

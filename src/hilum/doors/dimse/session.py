@@ -18,6 +18,7 @@ from hilum.transport.dicom import Association
 from hilum.wire.dicom.data_sets import MOST_BYTES, encoded
 from hilum.wire.dicom.dimse.messages import Command, Request
 from hilum.wire.dicom.dimse.respond import respond
+from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
 
 
@@ -46,6 +47,7 @@ class Session:
     """Ours: where what we answer can be retrieved."""
     peer_ae_title: str
     open_destination: OpenDestination
+    frame_worker: FrameWorker
     most_answers: int
     longest_instance: int
     sub_associations: int

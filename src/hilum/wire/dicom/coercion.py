@@ -43,8 +43,8 @@ from hilum.wire.dicom.splice import (
     with_item,
 )
 from hilum.wire.dicom.text_encoding import encoded_text
-from hilum.wire.dicom.transcoding import utf_8_header
 from hilum.wire.dicom.transfer_syntaxes import transfer_syntax
+from hilum.wire.dicom.utf_8 import utf_8_header
 from hilum.wire.dicom.values import date_of, text_of
 from hilum.wire.dicom.walker import Walker
 

@@ -9,10 +9,10 @@ from typing import BinaryIO
 from hilum.core.archive.model import Retrieved
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.coercion import coerced
-from hilum.wire.dicom.implicit import implicit
+from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.part10 import read_file_meta
+from hilum.wire.dicom.transcoding import LOSSLESS_TARGETS, can_be_transcoded, transcoded
 from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
-from hilum.wire.dicom.uncompressed import uncompressed
 from hilum.wire.dicom.upper_layer.fragmentation import Readable
 
 UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
@@ -27,24 +27,36 @@ class OutgoingDataSet:
     stream: Readable
 
 
-def outgoing_data_set(file: BinaryIO, retrieved: Retrieved, accepted: Container[str]) -> OutgoingDataSet:
-    """Return the data set as stored where the receiver accepts that, else uncompressed.
+def outgoing_data_set(
+    file: BinaryIO, retrieved: Retrieved, accepted: Container[str], worker: FrameWorker
+) -> OutgoingDataSet:
+    """Return the data set as stored where the receiver accepts that, else the best without loss that it accepts.
 
     `file` must stay open while the stream is read. Raises Invalid when the receiver accepts nothing that we can write.
     """
     stored = retrieved.instance.transfer_syntax_uid
     if stored in accepted:
         return OutgoingDataSet(stored, _as_stored(file, retrieved))
-    target = next((one for one in UNCOMPRESSED if one in accepted), None)
-    if target is None:
+    targets = [one for one in LOSSLESS_TARGETS if one in accepted and can_be_transcoded(stored, one)]
+    if not targets:
         raise Invalid(
             "the receiver accepts no transfer syntax of this instance",
             next_step="let it accept Explicit or Implicit VR Little Endian for this SOP class",
         )
-    chunks = _uncompressed(file, retrieved)
-    if target == IMPLICIT_VR_LITTLE_ENDIAN:
-        chunks = _begun(implicit(chunks))
-    return OutgoingDataSet(target, ChunkReader(chunks))
+    shown = _shown(file, retrieved)
+    for target in targets[:-1]:
+        try:
+            return _transcoded(shown, target, worker)
+        except Invalid:
+            continue  # it does not hold pixels of this kind; the next one may
+    return _transcoded(shown, targets[-1], worker)
+
+
+def _transcoded(file: BinaryIO, target: str, worker: FrameWorker) -> OutgoingDataSet:
+    chunks = transcoded(file, target, worker)
+    first = next(chunks)
+    data_set = chain([first[read_file_meta(first).data_set_offset :]], chunks)
+    return OutgoingDataSet(target, ChunkReader(data_set))
 
 
 def _as_stored(file: BinaryIO, retrieved: Retrieved) -> Readable:
@@ -58,20 +70,12 @@ def _as_stored(file: BinaryIO, retrieved: Retrieved) -> Readable:
     return ChunkReader(shown.chunks(data_set_only=True))
 
 
-def _uncompressed(file: BinaryIO, retrieved: Retrieved) -> Iterator[bytes]:
-    """Return the data set in Explicit VR Little Endian, its pixels decoded frame by frame."""
-    shown = file
-    if retrieved.patient is not None:
-        person = coerced(file, retrieved.patient, retrieved.instance.source)
-        shown = io.BytesIO(b"".join(person.chunks())) if person.changed else file
-    chunks = uncompressed(shown)
-    first = next(chunks)
-    return chain([first[read_file_meta(first).data_set_offset :]], chunks)
-
-
-def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Take the first chunk at once, so that what cannot be written is Invalid before anything went out."""
-    return chain([next(chunks)], chunks)
+def _shown(file: BinaryIO, retrieved: Retrieved) -> BinaryIO:
+    """Return the object as it shows its person now: what is coerced goes by byte ranges, and is held whole."""
+    if retrieved.patient is None:
+        return file
+    person = coerced(file, retrieved.patient, retrieved.instance.source)
+    return io.BytesIO(b"".join(person.chunks())) if person.changed else file
 
 
 class ChunkReader(io.RawIOBase):

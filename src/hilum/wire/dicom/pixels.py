@@ -1,6 +1,7 @@
 """Frames of an image as they are encoded: where they lie, cut out one by one (PS3.3 C.7.6.3; PS3.5 section 8, A.4)."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -31,7 +32,7 @@ from hilum.wire.dicom.frame_tables import (
 from hilum.wire.dicom.json_model import little_endian
 from hilum.wire.dicom.part10 import FileMeta, read_file_meta
 from hilum.wire.dicom.source import DeflatedSource, SliceSource, Source, source_of
-from hilum.wire.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
+from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, TransferSyntax, transfer_syntax
 from hilum.wire.dicom.values import integer_of, text_of
 from hilum.wire.dicom.walker import Walker
 
@@ -45,11 +46,23 @@ _PIXELS = MappingProxyType(
 _MOST_ELEMENTS = 5_000_000
 _MOST_FRAMES = 1_000_000
 _PIECE = 1 << 20
+_HIGH_BIT = 0x00280102
 DESCRIPTION: Mapping[int, Selection] = MappingProxyType({
     0x00280002: NOTHING, 0x00280004: NOTHING, 0x00280006: NOTHING, 0x00280008: NOTHING, 0x00280010: NOTHING,
-    0x00280011: NOTHING, 0x00280100: NOTHING, 0x00280101: NOTHING, 0x00280102: NOTHING, 0x00280103: NOTHING,
+    0x00280011: NOTHING, 0x00280100: NOTHING, 0x00280101: NOTHING, _HIGH_BIT: NOTHING, 0x00280103: NOTHING,
     EXTENDED_OFFSET_TABLE: NOTHING, EXTENDED_OFFSET_TABLE_LENGTHS: NOTHING, **dict.fromkeys(_PIXELS, NOTHING),
 })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One frame as it is encoded, and all that a codec must know of it; native frames are Explicit VR Little Endian."""
+
+    encoded: bytes
+    transfer_syntax_uid: str
+    image: ImagePixel
+    high_bit: int | None = None
+    """Where the data set puts the highest stored bit; None where it does not say, or nobody looked."""
 
 
 class Pixels:
@@ -89,6 +102,11 @@ class Pixels:
                 "a frame cannot be cut out of a video", next_step="retrieve the bulk data, or the instance"
             )
         return b"".join(self._read(offset, length) for offset, length in self._found_spans().of(number))
+
+    def encoded_frame(self, number: int) -> EncodedFrame:
+        """Return one frame for a codec to work on."""
+        uid = self.transfer_syntax.uid if self.is_encapsulated else EXPLICIT_VR_LITTLE_ENDIAN
+        return EncodedFrame(self.frame(number), uid, self.image, integer_of(self.attributes.get(_HIGH_BIT)))
 
     def table(self) -> FrameTable:
         """Return where every frame is, to find them again without a scan; raises Invalid."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,9 @@ from pydicom.pixels.processing import apply_color_lut
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.captions import NO_CAPTIONS, Captions, burned_in
 from hilum.wire.dicom.decoding import DecodedFrame, decode_frame
-from hilum.wire.dicom.elements import EVERYTHING, NOTHING, Selection
-from hilum.wire.dicom.grayscale import Window, grayscale_8_bit
-from hilum.wire.dicom.part10 import FileMeta
-from hilum.wire.dicom.pixels import Pixels, open_pixels
-from hilum.wire.dicom.source import Source
+from hilum.wire.dicom.elements import EVERYTHING, NOTHING, Element, Selection
+from hilum.wire.dicom.grayscale import Grayscale, Window, grayscale_of
+from hilum.wire.dicom.pixels import EncodedFrame, Pixels
 
 JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
 RENDERED_MEDIA_TYPES = (JPEG, PNG, GIF)
@@ -40,8 +38,10 @@ _PALETTE = (
     0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203, 0x00281221, 0x00281222, 0x00281223,
 )  # fmt: skip
 _ICC_PROFILE, _OPTICAL_PATHS = 0x00282000, 0x00480105
+_LAST_DESCRIPTOR = 0x00281103
 RENDERING: Mapping[int, Selection] = MappingProxyType({
-    0x00280120: NOTHING, 0x00281050: NOTHING, 0x00281051: NOTHING, 0x00281052: NOTHING, 0x00281053: NOTHING,
+    0x00280120: NOTHING, 0x00280121: NOTHING, 0x20500020: NOTHING,
+    0x00281050: NOTHING, 0x00281051: NOTHING, 0x00281052: NOTHING, 0x00281053: NOTHING,
     0x00281056: NOTHING, 0x00283000: _LUT, 0x00283010: _LUT, **dict.fromkeys(_PALETTE, EVERYTHING),
     0x52009229: _GROUPS, 0x52009230: _GROUPS, _ICC_PROFILE: EVERYTHING, _OPTICAL_PATHS: {_ICC_PROFILE: EVERYTHING},
 })  # fmt: skip
@@ -109,34 +109,59 @@ def parse_icc_profile(text: str) -> str:
     return text
 
 
-def render_frame(
-    file: bytes | BinaryIO | Source,
-    number: int = 1,
-    options: RenderingOptions = RenderingOptions(),
-    meta: FileMeta | None = None,
-) -> bytes:
-    """Return one frame as JPEG or PNG; Invalid where the object has no pixels or they cannot be decoded."""
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Three colour tables, as encoded in little endian: descriptors, and entries plain or segmented by tag."""
+
+    descriptors: tuple[tuple[int, tuple[int, ...]], ...]
+    entries: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """All that the picture of one frame depends on besides its pixels."""
+
+    options: RenderingOptions
+    grayscale: Grayscale
+    palette: Palette | None
+    icc_profile: bytes
+    """The image's own."""
+
+
+def rendering_of(pixels: Pixels, number: int, options: RenderingOptions) -> Rendering:
+    """Read how a frame is to be shown; `pixels` were opened with `RENDERING`. Raises Invalid."""
     if options.media_type not in RENDERED_MEDIA_TYPES:
         raise Invalid(f"frames are rendered as {' or '.join(RENDERED_MEDIA_TYPES)}")
     if options.icc_profile not in ICC_PROFILES[:3]:
         raise Invalid(
             f"images are not shown in {options.icc_profile} here", next_step="ask for iccprofile=srgb"
         )
-    pixels = open_pixels(file, meta, also=RENDERING)
-    picture = Image.fromarray(_eight_bit(pixels, number, options.window))
+    is_palette = pixels.image.photometric_interpretation == "PALETTE COLOR"
+    return Rendering(
+        options,
+        grayscale_of(pixels, number, options.window),
+        _palette(pixels) if is_palette else None,
+        _own_profile(pixels),
+    )
+
+
+def rendered(frame: EncodedFrame, rendering: Rendering) -> bytes:
+    """Return a frame as JPEG or PNG; Invalid where it cannot be decoded or shown."""
+    options = rendering.options
+    picture = Image.fromarray(_eight_bit(frame, rendering))
     if options.viewport is not None:
         picture = _in_viewport(picture, options.viewport)
-    picture, profile = _profiled(picture, pixels, options.icc_profile)
+    picture, profile = _profiled(picture, rendering.icc_profile, options.icc_profile)
     return _encoded(burned_in(picture, options.captions), options, profile)
 
 
-def _eight_bit(pixels: Pixels, number: int, window: Window | None) -> npt.NDArray[np.uint8]:
+def _eight_bit(frame: EncodedFrame, rendering: Rendering) -> npt.NDArray[np.uint8]:
     """Return gray or RGB of 8 bits."""
-    decoded = decode_frame(pixels, number)
-    if pixels.image.photometric_interpretation == "PALETTE COLOR":
-        return _palette_color(pixels, decoded)
+    decoded = decode_frame(frame)
+    if rendering.palette is not None:
+        return _palette_color(rendering.palette, decoded)
     if decoded.pixels.ndim == 2:
-        return grayscale_8_bit(decoded.pixels, pixels, number, window)
+        return rendering.grayscale.eight_bit(decoded.pixels, single_bit=frame.image.bits_allocated == 1)
     if decoded.pixels.shape[2] != 3 or decoded.photometric_interpretation != "RGB":
         raise Invalid(f"pixels in {decoded.photometric_interpretation} cannot be shown as RGB")
     return _color_8_bit(decoded.pixels, decoded.bits_stored)
@@ -148,24 +173,31 @@ def _color_8_bit(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray((pixels >> (bits - 8)).astype(np.uint8))
 
 
-def _palette_color(pixels: Pixels, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
-    """Look colours up in the palette, plain or segmented (PS3.3 C.7.6.3.1.5, C.7.9.2)."""
-    palette = Dataset()
-    for tag in _PALETTE:
-        element = pixels.attributes.get(tag)
-        if element is None:
-            continue
-        if tag <= 0x00281103:
-            order = ">" if element.big_endian else "<"
-            descriptor = np.frombuffer(element.value[:6], order + "u2").tolist()
-            palette.add_new(tag, "US", descriptor)
-        else:
-            table = np.frombuffer(
-                element.value[: len(element.value) // 2 * 2], ">u2" if element.big_endian else "<u2"
-            )
-            palette.add_new(tag, "OW", table.astype("<u2").tobytes())
+def _palette(pixels: Pixels) -> Palette:
+    """Read the palette (PS3.3 C.7.6.3.1.5, C.7.9.2)."""
+    found = {tag: element for tag in _PALETTE if (element := pixels.attributes.get(tag)) is not None}
+    return Palette(
+        tuple(
+            (tag, tuple(_words(one)[:3].tolist())) for tag, one in found.items() if tag <= _LAST_DESCRIPTOR
+        ),
+        tuple((tag, _words(one).tobytes()) for tag, one in found.items() if tag > _LAST_DESCRIPTOR),
+    )
+
+
+def _words(element: Element) -> npt.NDArray[np.uint16]:
+    whole = element.value[: len(element.value) // 2 * 2]
+    return np.frombuffer(whole, ">u2" if element.big_endian else "<u2").astype("<u2")
+
+
+def _palette_color(palette: Palette, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
+    """Look colours up in the palette, plain or segmented."""
+    tables = Dataset()
+    for tag, descriptor in palette.descriptors:
+        tables.add_new(tag, "US", list(descriptor))
+    for tag, entries in palette.entries:
+        tables.add_new(tag, "OW", entries)
     try:
-        colors = apply_color_lut(decoded.pixels, palette)
+        colors = apply_color_lut(decoded.pixels, tables)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, NotImplementedError) as error:
         raise Invalid("the palette of the image cannot be applied", peer_said=str(error)[:200]) from error
     return _color_8_bit(
@@ -194,11 +226,11 @@ def _in_viewport(picture: Image.Image, viewport: Viewport) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
 
 
-def _profiled(picture: Image.Image, pixels: Pixels, asked: str) -> tuple[Image.Image, bytes]:
+def _profiled(picture: Image.Image, own: bytes, asked: str) -> tuple[Image.Image, bytes]:
     """Return a colour picture in the colour space asked for, and its ICC profile; an image without one is sRGB."""
     if asked == "no" or picture.mode != "RGB":
         return picture, b""
-    own, srgb = _own_profile(pixels), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     if not own:
         return picture, srgb.tobytes()
     if asked == "yes":
