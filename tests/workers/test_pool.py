@@ -14,8 +14,8 @@ import pydicom
 import pytest
 
 from hilum.core.kernel.errors import Busy, Invalid
-from hilum.wire.dicom.frame_work import Decode, Encode, FrameTask, Render, work_on
 from hilum.wire.dicom.frame_tables import ImagePixel
+from hilum.wire.dicom.frame_work import Decode, Encode, FrameTask, Render, work_on
 from hilum.wire.dicom.pixels import EncodedFrame, open_pixels
 from hilum.wire.dicom.rendering import RENDERING, RenderingOptions, rendering_of
 from hilum.workers.pool import Bounds, WorkerPool
