@@ -46,7 +46,8 @@ from hilum.engine.supervisor import Role, Supervisor
 from hilum.settings import Address, Settings
 from hilum.settings.zone import MachineZone
 from hilum.stores import sql
-from hilum.stores.objects import objects_from_url
+from hilum.stores.objects import arriving_folder, objects_from_url
+from hilum.stores.objects.budget import Budget
 from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database
 from hilum.transport.dicom import Timers
@@ -67,7 +68,9 @@ Listeners = Mapping[str, socket.socket]
 
 def build_hub(settings: Settings, database: Database | None = None) -> Hub:
     """Join the stores. Nothing is connected before its first use, so a process may fork before it."""
-    objects = objects_from_url(settings.objects_url, settings.data.folder / "spool")
+    spool = settings.data.folder / "spool"
+    objects = objects_from_url(settings.objects_url, spool)
+    arriving = arriving_folder(settings.objects_url, spool)
 
     def read_tags(digest: str, keywords: frozenset[str]) -> Mapping[str, str]:
         with objects.open(digest) as file:
@@ -82,6 +85,7 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
         open_to_all=settings.access.open,
         default_issuer=settings.patients.default_issuer,
         grace=timedelta(days=settings.deletion.grace),
+        budget=Budget(settings.limits.arriving, settings.limits.free_disk, arriving),
         resolve=Hosts(),
     )
 

@@ -28,6 +28,7 @@ from hilum.core.archive.model import (
     KeptSummary,
     Level,
     Query,
+    Receiving,
     ReferencedInstance,
     Retrieved,
     Stored,
@@ -35,7 +36,7 @@ from hilum.core.archive.model import (
     StudyContent,
     StudyPage,
 )
-from hilum.core.archive.ports import Objects, Spool
+from hilum.core.archive.ports import Objects, ReceivingBudget, Spool
 from hilum.core.audit.model import AuditEntry
 from hilum.core.exchange import usecases as exchange
 from hilum.core.exchange.model import Applied, Command, Envelope, InboundMessage
@@ -101,6 +102,7 @@ class Hub:
         open_to_all: bool = False,
         default_issuer: str = "",
         grace: timedelta = archive.GRACE,
+        budget: ReceivingBudget | None = None,
         resolve: Resolve = lambda _host: frozenset(),
     ) -> None:
         """Join the stores.
@@ -118,6 +120,7 @@ class Hub:
         self._default_issuer = default_issuer
         self._grace = grace
         self._resolve = resolve
+        self._budget = budget
 
     # Who belongs
 
@@ -360,9 +363,19 @@ class Hub:
 
     # Archive
 
-    def spool(self) -> Spool:
-        """Return a place for bytes that are arriving; raises Busy."""
-        return self._objects.spool()
+    def spool(self, caller: Caller | None = None) -> Spool:
+        """Return a place for bytes that are arriving from a caller; raises Busy, also while they are written."""
+        if self._budget is None:
+            return self._objects.spool()
+        if caller is None:
+            return self._budget.spool(self._objects, "", 0)
+        holder = caller.peer or caller.name
+        return self._budget.spool(self._objects, holder, caller.options.maximum_arriving)
+
+    def receiving(self, caller: Caller) -> Receiving | None:
+        """Return how much is arriving and how much room there is; None where nothing is counted."""
+        self._demand(caller, Permission.ARCHIVE_QUERY)
+        return self._budget.receiving() if self._budget else None
 
     def store(self, caller: Caller, spool: Spool, header: Header) -> Stored:
         """Make the spooled Part 10 object durable, then commit its rows: blob first, then one commit."""

@@ -222,6 +222,19 @@ class Limits:
     """What one thing from outside may cost."""
 
     instance: int = setting(16 * 2**30, "Longest instance that is received.", unit="octets", least=2**20)
+    arriving: int = setting(
+        64 * 2**30,
+        "Octets that may be on their way in at once, in one process, before senders are put off (A700, 503); 0: any.",
+        unit="octets",
+        least=0,
+    )
+    free_disk: int = setting(
+        2**30,
+        "Room that stays free on the disk of the object store, though a twentieth of it at most: before that, senders are "
+        "put off (A700, 503).",
+        unit="octets",
+        least=0,
+    )
     answers: int = setting(10_000, "Most answers of one query, at any door.", unit="answers", least=1)
 
 

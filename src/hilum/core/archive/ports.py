@@ -13,6 +13,7 @@ from hilum.core.archive.model import (
     Instance,
     KeptSummary,
     Query,
+    Receiving,
     Series,
     SeriesContent,
     StoredConflict,
@@ -43,6 +44,16 @@ class Spool(Protocol):
 
     def discard(self) -> None:
         """Forget the bytes; harmless after `keep`, and when called twice."""
+
+
+class ReceivingBudget(Protocol):
+    """Puts senders off before memory or disk run out."""
+
+    def spool(self, objects: "Objects", holder: str, most: int) -> Spool:
+        """Return a spool whose octets count for a sender that may have `most` under way (0: any); raises Busy."""
+
+    def receiving(self) -> Receiving:
+        """Return how things stand."""
 
 
 class Objects(Protocol):

@@ -65,6 +65,11 @@ class PeerOptions:
     maximum_associations: int = option(
         0, "Associations that it may hold at once; 0: no bound of its own.", least=0
     )
+    maximum_arriving: int = option(
+        0,
+        "Octets that may be on their way in from it at once, before it is put off; 0: no bound of its own.",
+        least=0,
+    )
     view: str = option(
         View.REGULAR.value,
         "What it sees of rejected instances: none, those of quality reasons, or all with their notes (IHE IOCM).",

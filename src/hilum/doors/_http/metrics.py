@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from hilum.core.archive.model import Receiving
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
 from hilum.core.kernel.errors import Busy
@@ -65,6 +66,19 @@ class _Figures(Collector):
         for name, value in totals.items():
             yield GaugeMetricFamily(f"hilum_{name}", f"Number of {name.replace('_', ' ')} kept", value)
         yield from _of_queues(queues)
+        yield from _of_receiving(self._hub.receiving(SCRAPER))
+
+
+def _of_receiving(receiving: Receiving | None) -> Iterator[Metric]:
+    if receiving is not None:
+        yield GaugeMetricFamily("hilum_arriving_octets", "Octets on their way in", receiving.arriving)
+        yield GaugeMetricFamily(
+            "hilum_arriving_limit_octets", "Octets that may be on their way into one process", receiving.limit
+        )
+        yield GaugeMetricFamily(
+            "hilum_disk_free_octets", "Room on the disk of the object store", receiving.free
+        )
+        yield GaugeMetricFamily("hilum_disk_floor_octets", "Room that stays free there", receiving.floor)
 
 
 def _of_queues(queues: list[Queue]) -> Iterator[Metric]:

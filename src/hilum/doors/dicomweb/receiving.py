@@ -71,7 +71,7 @@ class Receiver:
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Begin an instance."""
-        self._part = _Part(self._hub, self._longest)
+        self._part = _Part(self._hub, self._caller, self._longest)
         try:
             _check_head(headers)
         except Invalid as error:
@@ -118,10 +118,11 @@ class Receiver:
 class _Part:
     """One instance on its way in: its head is looked at, then all of it goes to the spool."""
 
-    def __init__(self, hub: Hub, longest: int) -> None:
+    def __init__(self, hub: Hub, caller: Caller, longest: int) -> None:
         self.failure = 0
         self._comment = ""
         self._hub = hub
+        self._caller = caller
         self._longest = longest
         self._head = bytearray()
         self._look = _FIRST_LOOK
@@ -204,7 +205,7 @@ class _Part:
             return
         ours = file_meta_bytes(*self._uids, meta.transfer_syntax_uid)
         self._meta = FileMeta(meta.transfer_syntax_uid, len(ours))
-        self._spool = self._hub.spool()
+        self._spool = self._hub.spool(self._caller)
         self._spool.write(ours)
         self._spool.write(self._head[meta.data_set_offset :])
         self._head.clear()

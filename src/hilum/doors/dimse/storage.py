@@ -30,7 +30,7 @@ def store(session: Session, context: AcceptedContext, request: CStoreRequest) ->
 
 def _spooled(session: Session, context: AcceptedContext, request: CStoreRequest) -> tuple[int, str]:
     """Return status and comment; what was begun and not kept is gone before they are told."""
-    spool = session.hub.spool()
+    spool = session.hub.spool(session.caller)
     try:
         return _kept(session, context, request, spool)
     finally:

@@ -1,9 +1,17 @@
 """The record's bytes, below their content addresses: local files, or an object store."""
 
 import os
+from pathlib import Path
 
 from hilum.core.archive.ports import Objects
 from hilum.stores.objects.local import LocalObjects
+
+
+def arriving_folder(url_or_path: str | os.PathLike[str], spool_dir: str | os.PathLike[str]) -> Path:
+    """Return where bytes wait while they arrive: beside the blobs of a local store, else in `spool_dir`."""
+    text = os.fspath(url_or_path)
+    is_local = "://" not in text or text.startswith("file://")
+    return Path(text.removeprefix("file://")) / "spool" if is_local else Path(spool_dir)
 
 
 def objects_from_url(url_or_path: str | os.PathLike[str], spool_dir: str | os.PathLike[str]) -> Objects:
