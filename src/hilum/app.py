@@ -53,6 +53,7 @@ from hilum.stores.sql import Database
 from hilum.transport.dicom import Timers
 from hilum.transport.hosts import Hosts
 from hilum.transport.tls import Entrance, Identity, ServerTls
+from hilum.wire.dicom.archive_header import stored_header
 from hilum.wire.dicom.attributes import attribute_texts
 from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.key_objects import rejection_note
@@ -82,6 +83,7 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
         Argon2Passwords(),
         read_tags,
         read_note=rejection_note,
+        read_header=stored_header,
         open_to_all=settings.access.open,
         default_issuer=settings.patients.default_issuer,
         grace=timedelta(days=settings.deletion.grace),

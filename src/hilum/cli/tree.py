@@ -6,6 +6,7 @@ import typer
 
 import hilum
 from hilum.cli import (
+    conflicts,
     deliveries,
     doctor,
     importing,
@@ -35,6 +36,7 @@ def application() -> typer.Typer:
     for name, module in (
         ("peers", peers),
         ("deliveries", deliveries),
+        ("conflicts", conflicts),
         ("rejections", rejections),
         ("routes", routes),
         ("token", tokens),

@@ -15,9 +15,9 @@ from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.certificates import Line
 from hilum.core.access.model import Claim, ClaimKind, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
-from hilum.core.archive import chores, deletion, rejection
+from hilum.core.archive import chores, conflict_resolution, deletion, rejection
 from hilum.core.archive import usecases as archive
-from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason, Tombstone
+from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason, Resolution, Tombstone
 from hilum.core.archive.model import (
     Blob,
     Chore,
@@ -43,6 +43,7 @@ from hilum.core.exchange.model import Applied, Command, Envelope, InboundMessage
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
 from hilum.core.kernel.errors import Busy, Refused
+from hilum.core.kernel.identifiers import Identifier
 from hilum.core.kernel.transaction import Transactor
 from hilum.core.orders import usecases as orders
 from hilum.core.orders.model import (
@@ -99,6 +100,7 @@ class Hub:
         read_tags: routing.TagReader,
         *,
         read_note: rejection.NoteReader = rejection.no_note,
+        read_header: conflict_resolution.HeaderReader = conflict_resolution.no_header,
         open_to_all: bool = False,
         default_issuer: str = "",
         grace: timedelta = archive.GRACE,
@@ -116,6 +118,7 @@ class Hub:
         self._passwords = passwords
         self.read_tags = read_tags
         self._read_note = read_note
+        self._read_header = read_header
         self.open_to_all = open_to_all
         self._default_issuer = default_issuer
         self._grace = grace
@@ -484,6 +487,33 @@ class Hub:
         """Return open conflicts, newest first."""
         return self._read(caller, lambda tx: archive.conflicts(tx, caller, limit))
 
+    def conflict(self, caller: Caller, key: int) -> StoredConflict:
+        """Return one conflict, open or resolved; raises NotFound."""
+        return self._read(caller, lambda tx: conflict_resolution.conflict(tx, caller, key))
+
+    def resolved_conflicts(self, caller: Caller, limit: int = 100) -> list[StoredConflict]:
+        """Return resolved conflicts, the latest first."""
+        return self._read(caller, lambda tx: conflict_resolution.resolved(tx, caller, limit))
+
+    def resolve_conflict(
+        self, caller: Caller, key: int, resolution: Resolution, detail: str, to: Identifier | None = None
+    ) -> StoredConflict:
+        """Resolve a conflict; raises NotFound, Conflict, Invalid."""
+        blob = self.conflict(caller, key).blob if resolution is Resolution.TAKE else None
+        header = self._header_of(blob.digest if blob else "")
+        return self._write(
+            caller,
+            lambda tx: conflict_resolution.resolve(
+                tx, caller, key, resolution, detail, to=to, header=header, grace=self._grace
+            ),
+        )
+
+    def undo_resolution(self, caller: Caller, key: int) -> StoredConflict:
+        """Take a resolution back; raises NotFound, Conflict."""
+        digest = self._read(caller, lambda tx: conflict_resolution.bytes_before(tx, caller, key))
+        header = self._header_of(digest)
+        return self._write(caller, lambda tx: conflict_resolution.undo(tx, caller, key, header, self._grace))
+
     def totals(self, caller: Caller) -> dict[str, int]:
         """Return how many studies, series, instances, octets and open conflicts there are."""
         self._demand(caller, Permission.ARCHIVE_QUERY)
@@ -674,6 +704,7 @@ class Hub:
         while self._database.write(deletion.sweep):
             pass
         self._database.write(lambda tx: tx.lifecycle.drop_versions(tx.now))
+        self._database.write(lambda tx: tx.lifecycle.drop_conflicts(tx.now - self._grace))
         before = self._database.read(lambda tx: tx.now) - archive.SWEEP_AGE
         digests = self._objects.digests(before)
         referenced = self._database.read(lambda tx: tx.archive.referenced(digests))
@@ -686,6 +717,12 @@ class Hub:
         """Ask database and object store whether they work; raises Busy with the reason."""
         self._database.read(lambda tx: tx.access.peers())
         self._objects.check()
+
+    def _header_of(self, digest: str) -> Header | None:
+        if not digest:
+            return None
+        with self._objects.open(digest) as file:
+            return self._read_header(file)
 
     def _note_in(self, header: Header, blob: Blob) -> RejectionNote | None:
         if header.sop_class_uid != rejection.KEY_OBJECT_SELECTION:

@@ -32,6 +32,7 @@ from hilum.stores.objects import objects_from_url
 from hilum.stores.sql import Database
 from hilum.transport.dicom import Timers
 from hilum.transport.hosts import Hosts
+from hilum.wire.dicom.archive_header import stored_header
 from hilum.wire.dicom.key_objects import rejection_note
 from hilum.wire.dicom.upper_layer.limits import Limits
 
@@ -252,7 +253,15 @@ class House:
 def new_house(database: Database, folder: Path, stack: ExitStack, served: Callable[..., str]) -> House:
     clock = MovedClock(database)
     objects = objects_from_url(folder / "objects", folder / "spool")
-    hub = Hub(clock, objects, PlainPasswords(), lambda *_: {}, read_note=rejection_note, resolve=Hosts())
+    hub = Hub(
+        clock,
+        objects,
+        PlainPasswords(),
+        lambda *_: {},
+        read_note=rejection_note,
+        read_header=stored_header,
+        resolve=Hosts(),
+    )
     doors = [*dicomweb_doors(hub), fhir_door(hub, UTC), api_door(hub)]
     house = House(hub, folder, served(http_app(hub, doors)), _dimse(hub, stack), stack, clock)
     house.peer("CT1")

@@ -44,6 +44,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
     "operator": _READING
     | {
         Permission.CONFLICTS_READ,
+        Permission.CONFLICTS_RESOLVE,
         Permission.ARCHIVE_REJECT,
         Permission.ARCHIVE_RESTORE,
         Permission.ROUTING_READ,

@@ -63,3 +63,20 @@ class InstanceReplaced(Event):
     series_instance_uid: str
     sop_instance_uid: str
     digest: str
+
+
+@dataclass(frozen=True)
+class ConflictResolved(Event):
+    """A person decided about a conflict, or took the decision back (`resolution` is empty then)."""
+
+    kind: str
+    study_instance_uid: str
+    sop_instance_uid: str
+    resolution: str
+
+
+@dataclass(frozen=True)
+class StudyReassigned(Event):
+    """A study shows under another patient."""
+
+    study_instance_uid: str

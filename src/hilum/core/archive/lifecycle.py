@@ -138,6 +138,47 @@ class Version:
     expires: datetime
 
 
+class Resolution(StrEnum):
+    """What a person decided about a conflict."""
+
+    KEEP = "keep"
+    """What is in use stays in use; the other bytes are let go after the grace period."""
+    TAKE = "take"
+    """The other bytes are in use now; those before them stay as a version for the grace period."""
+    ACCEPT = "accept"
+    """The contradiction was looked at and is right as it stands."""
+    MOVE = "move"
+    """The study belongs to another patient, and shows under that one now."""
+
+
+_OF_BYTES = (Resolution.KEEP, Resolution.TAKE)
+_OF_PERSONS = (Resolution.ACCEPT, Resolution.MOVE)
+
+RESOLUTIONS: Mapping[str, tuple[Resolution, ...]] = {
+    "same-uid": _OF_BYTES,
+    "quarantined": _OF_BYTES,
+    "patient-contradiction": _OF_PERSONS,
+    "order-of-another-patient": _OF_PERSONS,
+    "patient-of-study": _OF_PERSONS,
+}
+"""How each kind of conflict can be resolved.
+
+Keeping both under a new SOP Instance UID is not among them: the object would be another one than was received, and
+whoever refers to the UID (KOS, SR, PR, SEG) would mean one of two without saying which.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a resolution changed: enough to take it back."""
+
+    digest: str = ""
+    size: int = 0
+    patient_record_key: int = 0
+    moved_to: int = 0
+    reassigned: bool = False
+
+
 def strongest(reasons: frozenset[RejectionReason]) -> Standing:
     """Return how an instance stands for which these rejections hold."""
     holding = [reason for reason in STRENGTH if reason in reasons]

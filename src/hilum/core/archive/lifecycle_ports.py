@@ -3,8 +3,16 @@
 from datetime import datetime
 from typing import Protocol
 
-from hilum.core.archive.lifecycle import Held, Rejection, RejectionReason, Standing, Tombstone, Version
-from hilum.core.archive.model import Blob, Header
+from hilum.core.archive.lifecycle import (
+    Before,
+    Held,
+    Rejection,
+    RejectionReason,
+    Standing,
+    Tombstone,
+    Version,
+)
+from hilum.core.archive.model import Blob, Header, StoredConflict
 
 
 class LifecycleShelf(Protocol):
@@ -60,6 +68,24 @@ class LifecycleShelf(Protocol):
 
     def drop_versions(self, now: datetime) -> int:
         """Forget versions that expired; returns how many."""
+
+    def conflict(self, key: int) -> StoredConflict | None:
+        """Return one conflict, open or resolved."""
+
+    def resolved_conflicts(self, limit: int) -> list[StoredConflict]:
+        """Return resolved conflicts, the latest first."""
+
+    def resolve(self, conflict: StoredConflict, before: Before | None) -> None:
+        """Keep how a conflict stands: resolved, with what that changed, or open again."""
+
+    def before(self, key: int) -> Before | None:
+        """Return what the resolution of a conflict changed."""
+
+    def drop_conflicts(self, before: datetime) -> int:
+        """Forget conflicts over bytes that were resolved before a moment; returns how many."""
+
+    def reassign(self, study_key: int, patient_record_key: int, *, reassigned: bool) -> None:
+        """Let a study belong to another patient record."""
 
     def release(self, sop_instance_uid: str) -> None:
         """Take one instance out of every rejection that holds."""

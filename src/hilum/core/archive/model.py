@@ -117,7 +117,7 @@ class Study:
     key: int
     study_instance_uid: str
     patient_record_key: int
-    """The record that the images came under; it never changes: a merge moves a pointer, not the study."""
+    """The record that the images came under; a merge moves a pointer and not this, a reassignment does."""
     received_patient_id: str
     accession_number: str
     issuer_of_accession_number: str
@@ -134,6 +134,8 @@ class Study:
     version: int
     created: datetime
     updated: datetime
+    reassigned: bool = False
+    """A person moved the study to another patient: what is handed out shows that patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +346,9 @@ class StoredConflict:
     detail: str
     created: datetime
     resolved: datetime | None = None
+    resolution: str = ""
+    resolved_by: str = ""
+    resolution_detail: str = ""
 
 
 class CommitmentState(StrEnum):

@@ -357,12 +357,12 @@ def _check_keys(query: Query) -> None:
 def _retrieved(found: Found) -> Retrieved:
     if found.study is None or found.series is None or found.instance is None:
         raise NotFound("the selection reached no instance")
-    merged = found.patient.key != found.study.patient_record_key
+    other = found.patient.key != found.study.patient_record_key or found.study.reassigned
     return Retrieved(
         instance=found.instance,
         series_instance_uid=found.series.series_instance_uid,
         study_instance_uid=found.study.study_instance_uid,
-        patient=found.patient if merged or found.patient.authoritative else None,
+        patient=found.patient if other or found.patient.authoritative else None,
     )
 
 

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     DELETION_ORDER = "deletion.order"
     """Stands apart from `archive.*`, so that no token for the archive deletes."""
     CONFLICTS_READ = "conflicts.read"
+    CONFLICTS_RESOLVE = "conflicts.resolve"
     WORKLIST_QUERY = "worklist.query"
     PROCEDURE_REPORT = "procedure.report"
     WORKITEMS_READ = "workitems.read"

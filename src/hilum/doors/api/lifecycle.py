@@ -8,11 +8,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.core.archive.lifecycle import RejectionReason
+from hilum.core.archive.lifecycle import RejectionReason, Resolution
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Invalid, NotFound
-from hilum.core.kernel.identifiers import uid
+from hilum.core.kernel.identifiers import Identifier, uid
 from hilum.doors.api.answers import HIGHEST_KEY, as_json, limit_of
 
 
@@ -45,6 +45,41 @@ class Lifecycle:
         detail = text(members(await request.body()), "detail")
         restored = await run_in_threadpool(self._hub.restore, caller, key_of(request), detail)
         return as_json(asdict(restored))
+
+
+class Conflicts:
+    """One conflict, and what is decided about it."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def resolved(self, request: Request, caller: Caller) -> Response:
+        """Return resolved conflicts, the latest first: `limit`."""
+        return as_json(asdict(one) for one in self._hub.resolved_conflicts(caller, limit_of(request)))
+
+    def one(self, request: Request, caller: Caller) -> Response:
+        """Return one conflict, open or resolved."""
+        return as_json(asdict(self._hub.conflict(caller, key_of(request))))
+
+    async def resolve(self, request: Request, caller: Caller) -> Response:
+        """Resolve: `{"resolution": "keep", "detail": "why"}`; a move names `patient_id` and `issuer` too."""
+        said = members(await request.body())
+        to = Identifier(text(said, "patient_id"), text(said, "issuer")) if text(said, "patient_id") else None
+        resolution, detail = _resolution(text(said, "resolution")), text(said, "detail")
+        key = key_of(request)
+        done = await run_in_threadpool(self._hub.resolve_conflict, caller, key, resolution, detail, to)
+        return as_json(asdict(done))
+
+    async def undo(self, request: Request, caller: Caller) -> Response:
+        """Take a resolution back."""
+        return as_json(asdict(await run_in_threadpool(self._hub.undo_resolution, caller, key_of(request))))
+
+
+def _resolution(said: str) -> Resolution:
+    try:
+        return Resolution(said)
+    except ValueError as error:
+        raise Invalid("no such resolution", next_step=f"choose of: {', '.join(Resolution)}") from error
 
 
 def key_of(request: Request) -> int:

@@ -17,14 +17,14 @@ from hilum.core.routing.model import DeliveryQuery, DeliveryState
 from hilum.doors._http.app import Door
 from hilum.doors._http.endpoints import answered, streamed
 from hilum.doors.api.answers import HIGHEST_KEY, as_json, limit_of, number_of
-from hilum.doors.api.lifecycle import Lifecycle
+from hilum.doors.api.lifecycle import Conflicts, Lifecycle
 
 _MOST_REPLAYED = 10_000
 
 
 def api_door(hub: Hub) -> Door:
     """Return the API, which stands at `/api`."""
-    api, lifecycle = _Api(hub), Lifecycle(hub)
+    api, lifecycle, conflicts = _Api(hub), Lifecycle(hub), Conflicts(hub)
     gets = {
         "/status": api.status,
         "/peers": api.peers,
@@ -34,9 +34,12 @@ def api_door(hub: Hub) -> Door:
         "/conflicts": api.conflicts,
         "/audit": api.audit,
     }
+    gets |= {"/conflicts/resolved": conflicts.resolved, "/conflicts/{key:int}": conflicts.one}
     gets |= {"/rejections": lifecycle.rejections, "/tombstones": lifecycle.tombstones}
     posts = {
         "/deliveries/replay": api.replay,
+        "/conflicts/{key:int}/resolve": conflicts.resolve,
+        "/conflicts/{key:int}/undo": conflicts.undo,
         "/rejections": lifecycle.reject,
         "/rejections/{key:int}/restore": lifecycle.restore,
     }

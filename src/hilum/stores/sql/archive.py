@@ -1,6 +1,5 @@
 """Studies, series, instances, conflicts and commitments."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from operator import attrgetter
@@ -25,6 +24,7 @@ from hilum.core.archive.model import (
 from hilum.core.kernel.choices import View
 from hilum.stores.sql import below, finding
 from hilum.stores.sql.chunks import chunks
+from hilum.stores.sql.conflicts import CONFLICTS, conflict_of
 from hilum.stores.sql.folding import folded_name, name_words
 from hilum.stores.sql.lifecycle import REJECTED
 from hilum.stores.sql.opened import Opened
@@ -96,11 +96,6 @@ _COUNT_IN_STUDY = Prepared(
         version=studies.c.version + _ONE,
         updated=bindparam("now"),
     )
-)
-_CONFLICTS = select(
-    *(stored_conflicts.c[field.name] for field in fields(StoredConflict) if field.name != "blob"),
-    stored_conflicts.c.digest,
-    stored_conflicts.c.size,
 )
 _SAME_CONFLICT = select(stored_conflicts.c.key).where(
     stored_conflicts.c.sop_instance_uid == bindparam("sop_instance_uid"),
@@ -175,6 +170,7 @@ class SqlArchive:
             "number_of_instances": 0,
             "order_key": order_key,
             "version": 1,
+            "reassigned": False,
             "created": self._opened.now,
             "updated": self._opened.now,
         }
@@ -243,11 +239,11 @@ class SqlArchive:
 
     def conflicts(self, limit: int, study_instance_uid: str = "") -> list[StoredConflict]:
         """Return open conflicts, newest first."""
-        chosen = _CONFLICTS.where(stored_conflicts.c.resolved.is_(None))
+        chosen = CONFLICTS.where(stored_conflicts.c.resolved.is_(None))
         if study_instance_uid:
             chosen = chosen.where(stored_conflicts.c.study_instance_uid == study_instance_uid)
         chosen = chosen.order_by(stored_conflicts.c.key.desc()).limit(limit)
-        return [_conflict(row) for row in self._opened.connection.execute(chosen)]
+        return [conflict_of(row) for row in self._opened.connection.execute(chosen)]
 
     def put_commitment(self, commitment: Commitment) -> None:
         """Add or replace a commitment by its transaction UID."""
@@ -294,13 +290,6 @@ class SqlArchive:
         names = ("studies", "series", "instances", "octets", "conflicts")
         counted = (int(self._opened.connection.execute(total).scalar_one()) for total in _TOTALS)
         return dict(zip(names, counted, strict=True))
-
-
-def _conflict(row: Sequence[Any]) -> StoredConflict:
-    *others, digest, size = row
-    names = [field.name for field in fields(StoredConflict) if field.name != "blob"]
-    blob = Blob(digest, size) if digest else None
-    return StoredConflict(blob=blob, **dict(zip(names, others, strict=True)))
 
 
 def _references(kept: list[dict[str, Any]]) -> tuple[ReferencedInstance, ...]:

@@ -7,9 +7,18 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, select, update
 
-from hilum.core.archive.lifecycle import NOTES, Held, Rejection, RejectionReason, Standing, Tombstone, Version
-from hilum.core.archive.model import Blob, Header
-from hilum.stores.sql import burial, versions
+from hilum.core.archive.lifecycle import (
+    NOTES,
+    Before,
+    Held,
+    Rejection,
+    RejectionReason,
+    Standing,
+    Tombstone,
+    Version,
+)
+from hilum.core.archive.model import Blob, Header, StoredConflict
+from hilum.stores.sql import burial, conflicts, versions
 from hilum.stores.sql.chunks import chunks
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.putting import added
@@ -233,6 +242,30 @@ class SqlLifecycle:
     def drop_versions(self, now: datetime) -> int:
         """Forget versions that expired; returns how many."""
         return versions.drop(self._opened.connection, now)
+
+    def conflict(self, key: int) -> StoredConflict | None:
+        """Return one conflict, open or resolved."""
+        return conflicts.conflict(self._opened.connection, key)
+
+    def resolved_conflicts(self, limit: int) -> list[StoredConflict]:
+        """Return resolved conflicts, the latest first."""
+        return conflicts.resolved(self._opened.connection, limit)
+
+    def resolve(self, conflict: StoredConflict, before: Before | None) -> None:
+        """Keep how a conflict stands: resolved, with what that changed, or open again."""
+        conflicts.resolve(self._opened.connection, conflict, before)
+
+    def before(self, key: int) -> Before | None:
+        """Return what the resolution of a conflict changed."""
+        return conflicts.before(self._opened.connection, key)
+
+    def drop_conflicts(self, before: datetime) -> int:
+        """Forget conflicts over bytes that were resolved before a moment; returns how many."""
+        return conflicts.drop(self._opened.connection, before)
+
+    def reassign(self, study_key: int, patient_record_key: int, *, reassigned: bool) -> None:
+        """Let a study belong to another patient record."""
+        conflicts.reassign(self._opened, study_key, patient_record_key, reassigned=reassigned)
 
     def release(self, sop_instance_uid: str) -> None:
         """Take one instance out of every rejection that holds."""

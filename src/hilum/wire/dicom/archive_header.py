@@ -1,7 +1,9 @@
 """A scanned header as the archive indexes it."""
 
+from typing import BinaryIO
+
 from hilum.core.archive import model
-from hilum.wire.dicom.header import Header, Issuer, RequestAttributes
+from hilum.wire.dicom.header import Header, Issuer, RequestAttributes, read_header
 
 _NOT_REQUESTED = RequestAttributes()
 
@@ -61,6 +63,11 @@ def indexed_header(header: Header) -> model.Header:
         timezone_offset_from_utc=header.timezone_offset_from_utc,
         specific_character_set=header.specific_character_set,
     )
+
+
+def stored_header(file: BinaryIO) -> model.Header:
+    """Return the indexed attributes of a stored Part 10 object; raises Invalid."""
+    return indexed_header(read_header(file))
 
 
 def _issuer_text(issuer: Issuer) -> str:

@@ -1,9 +1,22 @@
 """Studies, series, instances, rejections, conflicts and commitments."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+    false,
+)
 
 from hilum.stores.sql.columns import Key, Moment, Values, Words
 from hilum.stores.sql.schema.base import key, metadata, moments, refers, where, words
+
+_DECISION = ("resolution", "resolved_by", "resolution_detail")
 
 studies = Table(
     "studies",
@@ -22,6 +35,7 @@ studies = Table(
     refers("order_key", "orders.key", nullable=True),
     Column("version", Integer, nullable=False),
     *moments("created", "updated"),
+    Column("reassigned", Boolean, nullable=False, server_default=false()),
     Index(None, "study_date", "study_time", "key"),
     Index(None, "updated"),
 )
@@ -124,6 +138,8 @@ stored_conflicts = Table(
     *words("source", "detail"),
     *moments("created"),
     Column("resolved", Moment),
+    *(Column(name, Words, nullable=False, server_default="") for name in _DECISION),
+    Column("before", JSON(none_as_null=True)),
     UniqueConstraint("sop_instance_uid", "kind", "digest"),
     Index(None, "study_instance_uid"),
 )
