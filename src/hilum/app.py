@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import structlog
 import uvicorn
+from pydicom import config as pydicom_config
 
 from hilum.core.access import policy
 from hilum.core.access.model import Peer, PeerKind
@@ -146,6 +147,7 @@ def test_peer(settings: Settings, peer: Peer) -> Receipt:
 def serve(settings: Settings) -> int:
     """Migrate, bind, fork the roles, say where we are; return the exit code when told to stop."""
     _start_log(settings)
+    _quieten_pydicom()
     migrate(settings)
     if is_secure(settings):
         tls_identity(settings).check()
@@ -277,13 +279,16 @@ def _run_hl7(
 def _run_web(
     settings: Settings, listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
-    hub = build_hub(settings)
+    database = Database(settings.database_url)
+    hub = build_hub(settings, database)
+    limits = settings.limits
     doors = [
         *dicomweb_doors(
             hub,
             worker=worker_pool(settings),
-            most_answers=settings.limits.answers,
-            longest_instance=settings.limits.instance,
+            most_answers=limits.answers,
+            longest_instance=limits.instance,
+            wait=database.wait_for_change,
         ),
         fhir_door(hub, MachineZone()),
         api_door(hub),
@@ -331,6 +336,12 @@ def _run_engine(
     )
     ready()
     engine.run()
+
+
+def _quieten_pydicom() -> None:
+    """Let pydicom judge no values: its warnings quote them, and they may be a patient's. What counts, we check ourselves."""
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    pydicom_config.settings.writing_validation_mode = pydicom_config.IGNORE
 
 
 def _start_log(settings: Settings) -> None:

@@ -38,6 +38,9 @@ class Serving:
     """Seconds after which a kept-alive connection is closed."""
 
 
+_LONGEST_MESSAGE = 64 * 1024
+"""Octets of one WebSocket message to us; no door listens to any."""
+
 AS_BY_DEFAULT = Serving()
 
 
@@ -73,7 +76,10 @@ def server_config(app: ASGIApp, host: str, port: int, serving: Serving = AS_BY_D
         host=host,
         port=port,
         http=BoundedHttpProtocol,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=_LONGEST_MESSAGE,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -50,8 +50,8 @@ class Frame:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens inside."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
             return
         started, sent = time.perf_counter(), _Sent()
         headers = Headers(scope=scope)
@@ -69,6 +69,20 @@ class Frame:
         seconds = time.perf_counter() - started
         self.metrics.count(state["door"], scope["method"], sent.status, seconds)
         _note(scope, sent, seconds, trace)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a WebSocket handshake through, which comes from a place like any GET; close it where it comes from none."""
+        headers = Headers(scope=scope)
+        trace = trace_of(headers.get("traceparent", ""))
+        state = scope.setdefault("state", {})
+        as_http = {**scope, "scheme": {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])}
+        try:
+            state.update(trace=trace, place=self.places.of(as_http, headers), say=problem, door="front")
+            _put_prefix(scope, state["place"].prefix)
+            await self.app(scope, receive, send)
+        except HilumError:
+            await send({"type": "websocket.close", "code": 1008})
+        _log.info("web socket", door=state.get("door", "front"), path=_template(scope), trace=trace)
 
 
 class DoorFrame:

@@ -19,6 +19,9 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what arrives."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if not announced.isdigit() or int(announced[:20]) > self.largest:
             raise self._too_large()

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from hilum.core.archive.model import Level
 from hilum.core.hub import Hub
@@ -13,13 +11,16 @@ from hilum.doors._http.endpoints import Answer, Endpoint, answered, streamed
 from hilum.doors.dicomweb.bulk import Bulk
 from hilum.doors.dicomweb.bulk_sets import BulkSets
 from hilum.doors.dicomweb.deleting import Deleting
+from hilum.doors.dicomweb.event_channel import Wait
 from hilum.doors.dicomweb.frames import Frames
 from hilum.doors.dicomweb.metadata import Metadata
+from hilum.doors.dicomweb.methods import routed
 from hilum.doors.dicomweb.rendered import Rendered
 from hilum.doors.dicomweb.retrieving import Retrieving
 from hilum.doors.dicomweb.searching import Searching
 from hilum.doors.dicomweb.storing import Storing
 from hilum.doors.dicomweb.uri import WadoUri
+from hilum.doors.dicomweb.workitems import workitem_routes
 from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 
 _LARGEST_BODY = 1 << 50
@@ -37,10 +38,12 @@ def dicomweb_doors(
     worker: FrameWorker = no_worker,
     most_answers: int = 10_000,
     longest_instance: int = 16 * 2**30,
+    wait: Wait | None = None,
 ) -> tuple[Door, Door]:
-    """Return DICOMweb (PS3.18 section 10) and WADO-URI (section 9).
+    """Return DICOMweb (PS3.18 sections 10 and 11) and WADO-URI (section 9).
 
-    `worker` does what is done to pixels. `most_answers` is the longest page of a search, `longest_instance` the octets of one instance that is stored.
+    `worker` does what is done to pixels. `most_answers` is the longest page of a search, `longest_instance` the octets
+    of one instance that is stored, `wait` waits for commits of any process: event channels look for news then.
     """
     gets = _searches(Searching(hub, most_answers)) | _retrievals(hub, worker)
     store = streamed(hub, Storing(hub, longest_instance).answer)
@@ -49,6 +52,7 @@ def dicomweb_doors(
     deletes = dict.fromkeys((_STUDY, _SERIES, _INSTANCE), delete)
     more = {"POST": posts, "DELETE": deletes}
     routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, more)
+    routes += workitem_routes(hub, most_answers, wait)
     wado = _routes({"/": answered(hub, WadoUri(hub, worker).answer)}, {})
     return Door("dicomweb", "/dicom-web", routes, largest_body=_LARGEST_BODY), Door("wado", "/wado", wado)
 
@@ -91,26 +95,8 @@ def _retrievals(hub: Hub, worker: FrameWorker) -> dict[str, Answer]:
 
 
 def _routes(gets: Mapping[str, Endpoint], more: Mapping[str, Mapping[str, Endpoint]]) -> list[BaseRoute]:
-    """Answer each method that a path has, and OPTIONS with their names; any other is 405."""
-    routes: list[BaseRoute] = []
-    for path, get in gets.items():
-        others = {method: paths[path] for method, paths in more.items() if path in paths}
-        methods = ["GET", "HEAD", "OPTIONS", *others]
-        by_method = {"GET": get, "HEAD": get, "OPTIONS": _allowing(methods), **others}
-        routes.append(Route(path, _by_method(by_method), methods=methods))
-    return routes
-
-
-def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        return await endpoints[request.method](request)
-
-    return endpoint
-
-
-def _allowing(methods: list[str]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        del request
-        return Response(status_code=204, headers={"Allow": ", ".join(methods)})
-
-    return endpoint
+    """Answer GET, and the methods that a path has beside it."""
+    return [
+        routed(path, {"GET": get} | {method: paths[path] for method, paths in more.items() if path in paths})
+        for path, get in gets.items()
+    ]

@@ -1,6 +1,7 @@
 """Unified Procedure Step: data sets of its N-services and events, to attributes and back (PS3.4 CC.2; PS3.18 11)."""
 
 import json
+import struct
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from hilum.wire.dicom.data_sets import (
     put,
 )
 from hilum.wire.dicom.json_model import data_set_json, data_set_of_json, instance_json
+from hilum.wire.dicom.json_values import check_values
 from hilum.wire.dicom.part10 import FileMeta
 
 UPS_WATCH = "1.2.840.10008.5.1.4.34.6.2"
@@ -114,11 +116,12 @@ def attributes_of_json(octets: bytes) -> dict[str, Any]:
     one = given[0] if isinstance(given, list) and len(given) == 1 else given
     if not isinstance(one, dict):
         raise Invalid("the body is not one DICOM JSON object", next_step="send one data set (PS3.18 F.2)")
-    data_set = data_set_of_json({tag: value for tag, value in one.items() if not tag.startswith("0000")})
-    put(data_set, SPECIFIC_CHARACTER_SET, "CS", UTF_8_TERM)
+    check_values(one)
     try:
+        data_set = data_set_of_json({tag: value for tag, value in one.items() if not tag.startswith("0000")})
+        put(data_set, SPECIFIC_CHARACTER_SET, "CS", UTF_8_TERM)
         return _without_character_sets(data_set_json(data_set))
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, struct.error) as error:
         raise Invalid("a value of the DICOM JSON does not fit its VR", peer_said=str(error)[:200]) from error
 
 
