@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import HilumError
 from hilum.doors._http.addresses import Places, Proxies, public_place
-from hilum.doors._http.bounded import BoundedHttpProtocol
+from hilum.doors._http.bounded import BoundedHttpProtocol, BoundedWebSocketProtocol
 from hilum.doors._http.frame import DoorFrame, Frame
 from hilum.doors._http.health import health_routes
 from hilum.doors._http.limits import BodyLimit
@@ -76,7 +76,7 @@ def server_config(app: ASGIApp, host: str, port: int, serving: Serving = AS_BY_D
         host=host,
         port=port,
         http=BoundedHttpProtocol,
-        ws="websockets-sansio",
+        ws=BoundedWebSocketProtocol,
         ws_max_size=_LONGEST_MESSAGE,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,

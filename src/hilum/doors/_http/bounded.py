@@ -4,6 +4,7 @@ import asyncio
 from asyncio.events import TimerHandle
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 LONGEST_HEAD = 64 * 1024
 """Octets of a request line with its fields, beyond the piece in which they began."""
@@ -72,3 +73,29 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _stop(timer: TimerHandle | None) -> None:
         if timer is not None:
             timer.cancel()
+
+
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol flushes before it closes: a client that takes nothing would stay for as long as it likes."""
+
+    _deaf_timer: TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a client that has stopped reading."""
+        super().pause_writing()
+        self._stop()
+        self._deaf_timer = self.loop.call_later(DEAF_TIME, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Note that the client reads again."""
+        self._stop()
+        super().resume_writing()
+
+    def _stop(self) -> None:
+        if self._deaf_timer is not None:
+            self._deaf_timer.cancel()

@@ -9,6 +9,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -37,6 +38,7 @@ GATHER = 0.02
 """Seconds between the first news and the look at it: a burst costs one look, not one each."""
 SEND_TIME = 10.0
 """Seconds that a client may take to make room for one report."""
+CLOSE_TIME = 1.0
 _TOO_SLOW = 1013
 _BATCH = 100
 
@@ -113,7 +115,11 @@ class EventChannels:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         if sending in done and isinstance(sending.exception(), TimeoutError):
-            await socket.close(_TOO_SLOW)
+            with suppress(
+                TimeoutError
+            ):  # there is no room for a farewell either: the protocol aborts in the end
+                async with asyncio.timeout(CLOSE_TIME):
+                    await socket.close(_TOO_SLOW)
 
     def _read(self) -> None:
         while True:
