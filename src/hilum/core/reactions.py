@@ -5,6 +5,7 @@ from hilum.core.archive.events import InstancesRejected, InstanceStored
 from hilum.core.exchange.ports import ExchangeTransaction
 from hilum.core.hub import Hub
 from hilum.core.kernel.events import Recorded
+from hilum.core.orders.events import ProcedureStepReported
 from hilum.core.reports.events import ReportFiled
 from hilum.core.routing import usecases as routing
 from hilum.core.workitems.events import WorkitemReported
@@ -30,6 +31,8 @@ def _react_to(hub: Hub, tx: ExchangeTransaction, recorded: Recorded) -> None:
             routing.plan_instance(tx, stored, recorded.trace, hub.read_tags)
         case InstancesRejected() as rejected:
             rejection.recount(tx, rejected.study_instance_uid)
+        case ProcedureStepReported() as reported:
+            routing.plan_procedure_step(tx, reported, recorded.trace)
         case ReportFiled() as filed:
             routing.plan_report(tx, filed, recorded.trace)
         case WorkitemReported() as reported:

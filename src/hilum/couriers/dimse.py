@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from hilum.core.access.model import Peer
 from hilum.core.kernel.errors import Invalid
+from hilum.core.orders.model import PerformedMessage
 from hilum.core.routing.model import (
     CommitmentParcel,
     InstanceParcel,
     Parcel,
+    ProcedureStepParcel,
     Receipt,
     ReportParcel,
     Verdict,
@@ -20,17 +22,19 @@ from hilum.core.workitems.model import UPS_PUSH
 from hilum.transport.dicom import Association, AssociationEnded, PeerSilent, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
-from hilum.wire.dicom import commitment, ups
+from hilum.wire.dicom import commitment, mpps, ups
 from hilum.wire.dicom.data_sets import encoded
 from hilum.wire.dicom.dimse.messages import (
     CCancelRequest,
     CEchoRequest,
     Command,
     CStoreRequest,
+    NCreateRequest,
     NEventReportRequest,
+    NSetRequest,
     Request,
 )
-from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Category, Code, look_up
+from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Category, Code, Status, look_up
 from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 from hilum.wire.dicom.outgoing import UNCOMPRESSED, outgoing_data_set
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
@@ -99,6 +103,8 @@ class DimseCourier:
             match parcel:
                 case InstanceParcel():
                     return self._store(parcel)
+                case ProcedureStepParcel():
+                    return self._report_step(parcel.message)
                 case CommitmentParcel():
                     return self._report(parcel)
                 case WorkitemReportParcel():
@@ -200,6 +206,24 @@ class DimseCourier:
         )
         information = encoded(ups.event_data_set(report), context.transfer_syntax)
         return _judged(self._ask(context, request, information), GENERAL)
+
+    def _report_step(self, message: PerformedMessage) -> Receipt:
+        """N-CREATE or N-SET of MPPS, as its SCU (PS3.4 F.7.2). A step that is there already was created before."""
+        sop_class = mpps.PERFORMED_PROCEDURE_STEP
+        context = self._context(sop_class, [(sop_class, UNCOMPRESSED)])
+        if context is None:
+            return Receipt(Verdict.REJECTED, "association", "the peer does not accept MPPS")
+        number, uid = self._open.next_message_id(), message.sop_instance_uid
+        request = (
+            NCreateRequest(AffectedSOPClassUID=sop_class, MessageID=number, AffectedSOPInstanceUID=uid)
+            if message.creates
+            else NSetRequest(RequestedSOPClassUID=sop_class, MessageID=number, RequestedSOPInstanceUID=uid)
+        )
+        data_set = encoded(mpps.message_data_set(message), context.transfer_syntax)
+        response = self._ask(context, request, data_set)
+        if message.creates and getattr(response, "Status", None) == Status.DUPLICATE_SOP_INSTANCE:
+            return Receipt(Verdict.ACCEPTED, "0111", "the step is there already")
+        return _judged(response, GENERAL)
 
     def _ask(self, context: AcceptedContext, request: Request, data_set: DataSet | None = None) -> Command:
         """Send a request and return its response; a data set that comes with it is read and left."""

@@ -28,6 +28,16 @@ class ProcedureStepStarted(Event):
 
 
 @dataclass(frozen=True)
+class ProcedureStepReported(Event):
+    """An N-CREATE or N-SET was taken: what routing rules may ask about."""
+
+    message_key: int
+    modality: str
+    status: str
+    source: str
+
+
+@dataclass(frozen=True)
 class ProcedureStepEnded(Event):
     """MPPS N-SET to a final state."""
 

@@ -172,6 +172,16 @@ class PerformedProcedureStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PerformedMessage:
+    """One N-CREATE or N-SET as it came, to be sent on; its data set in the DICOM JSON model."""
+
+    key: int
+    sop_instance_uid: str
+    creates: bool
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class PerformedChange:
     """What an N-SET changes (PS3.4 F.7.2.2). Empty fields keep; `attributes` replace by top-level tag."""
 

@@ -6,6 +6,7 @@ from hilum.core.kernel.identifiers import Identifier
 from hilum.core.orders.model import (
     Order,
     OrderQuery,
+    PerformedMessage,
     PerformedProcedureStep,
     StepStatus,
     WorklistItem,
@@ -61,6 +62,12 @@ class OrderShelf(Protocol):
 
     def put_performed(self, step: PerformedProcedureStep) -> None:
         """Add or replace a performed procedure step by its UID."""
+
+    def add_performed_message(self, message: PerformedMessage) -> int:
+        """Keep a message (key 0); returns its key."""
+
+    def performed_message(self, key: int) -> PerformedMessage | None:
+        """Return one message."""
 
     def performed_of_study(self, study_instance_uid: str) -> list[PerformedProcedureStep]:
         """Return the performed procedure steps that name a study."""

@@ -8,7 +8,13 @@ from hilum.core.kernel.caller import Caller, Permission
 from hilum.core.kernel.errors import Conflict, NotFound
 from hilum.core.kernel.identifiers import Identifier
 from hilum.core.orders import rules
-from hilum.core.orders.events import OrderChanged, OrderPlaced, ProcedureStepEnded, ProcedureStepStarted
+from hilum.core.orders.events import (
+    OrderChanged,
+    OrderPlaced,
+    ProcedureStepEnded,
+    ProcedureStepReported,
+    ProcedureStepStarted,
+)
 from hilum.core.orders.model import (
     Order,
     OrderAction,
@@ -17,6 +23,7 @@ from hilum.core.orders.model import (
     OrderRequest,
     OrderStatus,
     PerformedChange,
+    PerformedMessage,
     PerformedProcedureStep,
     StepRequest,
     WorklistItem,
@@ -90,6 +97,12 @@ def start_procedure(tx: OrdersTransaction, caller: Caller, step: PerformedProced
     _move_steps(tx, caller, started)
     record(tx, caller, "procedure.start", f"ModalityPerformedProcedureStep/{step.sop_instance_uid}")
     tx.events.append(ProcedureStepStarted(step.sop_instance_uid), caller.trace)
+    _tell(
+        tx,
+        caller,
+        started,
+        PerformedMessage(0, step.sop_instance_uid, creates=True, attributes=step.attributes),
+    )
 
 
 def change_procedure(
@@ -110,7 +123,20 @@ def change_procedure(
     if ended:
         _move_steps(tx, caller, after)
         tx.events.append(ProcedureStepEnded(sop_instance_uid, after.status), caller.trace)
+    _tell(
+        tx, caller, after, PerformedMessage(0, sop_instance_uid, creates=False, attributes=change.attributes)
+    )
     return after
+
+
+def _tell(
+    tx: OrdersTransaction, caller: Caller, step: PerformedProcedureStep, message: PerformedMessage
+) -> None:
+    """Keep a message as it came, and tell that it did: it may be sent on."""
+    key = tx.orders.add_performed_message(message)
+    tx.events.append(
+        ProcedureStepReported(key, step.modality, step.status.value, caller.source), caller.trace
+    )
 
 
 def performed(tx: OrdersTransaction, caller: Caller, sop_instance_uid: str) -> PerformedProcedureStep:

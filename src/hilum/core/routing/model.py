@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import BinaryIO
 
 from hilum.core.archive.model import Commitment, Retrieved
-from hilum.core.orders.model import Order
+from hilum.core.orders.model import Order, PerformedMessage
 from hilum.core.reports.model import FiledReport
 from hilum.core.workitems.model import Report
 
@@ -19,6 +19,8 @@ class ParcelKind(StrEnum):
     """`reference` is a SOP Instance UID."""
     REPORT = "report"
     """`reference` is `public_id/version` of a report."""
+    PROCEDURE_STEP = "procedure-step"
+    """`reference` is the key of an MPPS message as it came."""
     COMMITMENT = "commitment"
     """`reference` is the transaction UID of a storage commitment report."""
     WORKITEM_REPORT = "workitem-report"
@@ -58,7 +60,7 @@ class Rule:
 
     name: str
     event: str
-    """`instance-stored` or `report-filed`."""
+    """`instance-stored`, `report-filed` or `procedure-step-reported`."""
     to: tuple[str, ...]
     """Names of peers."""
     source: tuple[str, ...] = ()
@@ -136,6 +138,13 @@ class ReportParcel:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcedureStepParcel:
+    """An N-CREATE or N-SET of MPPS on its way on (PS3.4 F.7)."""
+
+    message: PerformedMessage
+
+
+@dataclass(frozen=True, slots=True)
 class CommitmentParcel:
     """The report of a storage commitment on its way to who asked."""
 
@@ -149,7 +158,7 @@ class WorkitemReportParcel:
     report: Report
 
 
-Parcel = InstanceParcel | ReportParcel | CommitmentParcel | WorkitemReportParcel
+Parcel = InstanceParcel | ReportParcel | ProcedureStepParcel | CommitmentParcel | WorkitemReportParcel
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from hilum.core.routing.model import Rule
 
 INSTANCE_STORED = "instance-stored"
 REPORT_FILED = "report-filed"
+PROCEDURE_STEP_REPORTED = "procedure-step-reported"
 
 MOST_ATTEMPTS = 12
 """With the backoff below: about a day and a half of trying before a delivery is given up."""

@@ -12,6 +12,7 @@ from hilum.core.archive.ports import Objects
 from hilum.core.audit.usecases import record
 from hilum.core.kernel.caller import Caller, Permission
 from hilum.core.kernel.errors import Conflict, Invalid, NotFound
+from hilum.core.orders.events import ProcedureStepReported
 from hilum.core.reports import usecases as reports
 from hilum.core.reports.events import ReportFiled
 from hilum.core.routing import rules
@@ -27,6 +28,7 @@ from hilum.core.routing.model import (
     Lease,
     Parcel,
     ParcelKind,
+    ProcedureStepParcel,
     Queue,
     ReportParcel,
     Rule,
@@ -90,6 +92,15 @@ def plan_report(tx: RoutingTransaction, event: ReportFiled, trace: str) -> None:
                 tx.routing.add(destination, ParcelKind.REPORT, reference, rule.name, trace)
 
 
+def plan_procedure_step(tx: RoutingTransaction, event: ProcedureStepReported, trace: str) -> None:
+    """Plan to send an MPPS message on to every destination of every rule that applies: in order, as they came."""
+    reference, what = str(event.message_key), rules.PROCEDURE_STEP_REPORTED
+    for rule in tx.routing.rules():
+        if rules.applies(rule, what, source=event.source, modality=event.modality, status=event.status):
+            for destination in rule.to:
+                tx.routing.add(destination, ParcelKind.PROCEDURE_STEP, reference, rule.name, trace)
+
+
 def plan_commitment(tx: RoutingTransaction, transaction_uid: str) -> None:
     """Plan the report of a storage commitment to the peer that asked, on a new association (PS3.4 J.3.3)."""
     kept = archive.commitment(tx, transaction_uid)
@@ -143,6 +154,11 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
             filed = reports.read(tx, policy.ENGINE, *_report_version(delivery.reference))
             order = tx.orders.by_key(filed.report.order_key) if filed.report.order_key else None
             return ReportParcel(filed, order, f"HILUM{delivery.key:015d}")
+        case ParcelKind.PROCEDURE_STEP:
+            message = tx.orders.performed_message(_number(delivery.reference))
+            if message is None:
+                raise NotFound("the MPPS message of this delivery is gone")
+            return ProcedureStepParcel(message)
         case ParcelKind.COMMITMENT:
             return CommitmentParcel(archive.commitment(tx, delivery.reference))
         case ParcelKind.WORKITEM_REPORT:
@@ -237,10 +253,16 @@ def _is_here(tx: RoutingTransaction, kind: ParcelKind, reference: str) -> bool:
             return tx.archive.instance(reference) is not None
         case ParcelKind.REPORT:
             return tx.reports.by_public_id(*_report_version(reference)) is not None
+        case ParcelKind.PROCEDURE_STEP:
+            return tx.orders.performed_message(_number(reference)) is not None
         case ParcelKind.COMMITMENT:
             return tx.archive.commitment(reference) is not None
         case ParcelKind.WORKITEM_REPORT:
             return tx.workitems.report(*_numbered_report(reference)) is not None
+
+
+def _number(reference: str) -> int:
+    return int(reference) if reference.isascii() and reference.isdecimal() and len(reference) < 18 else 0
 
 
 def _report_version(reference: str) -> tuple[str, int | None]:

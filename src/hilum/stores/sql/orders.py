@@ -11,6 +11,7 @@ from hilum.core.orders.model import (
     Order,
     OrderQuery,
     OrderStatus,
+    PerformedMessage,
     PerformedProcedureStep,
     ScheduledProcedureStep,
     StepStatus,
@@ -184,6 +185,14 @@ class SqlOrders:
     def put_performed(self, step: PerformedProcedureStep) -> None:
         """Add or replace a performed procedure step by its UID."""
         performed.keep(self._opened.connection, step)
+
+    def add_performed_message(self, message: PerformedMessage) -> int:
+        """Keep a message (key 0); returns its key."""
+        return performed.keep_message(self._opened.connection, message)
+
+    def performed_message(self, key: int) -> PerformedMessage | None:
+        """Return one message."""
+        return performed.message(self._opened.connection, key)
 
     def performed_of_study(self, study_instance_uid: str) -> list[PerformedProcedureStep]:
         """Return the performed procedure steps that name a study."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from hilum.core.orders.model import PerformedProcedureStep, PerformedStatus
-from hilum.stores.sql.putting import put
+from hilum.core.orders.model import PerformedMessage, PerformedProcedureStep, PerformedStatus
+from hilum.stores.sql.putting import added, put
+from hilum.stores.sql.schema import performed_messages as messages
 from hilum.stores.sql.schema import performed_procedure_steps as steps
 from hilum.stores.sql.schema import performed_studies
 
@@ -19,6 +20,9 @@ _OF_STUDY = (
     .where(performed_studies.c.study_instance_uid == bindparam("uid"))
     .order_by(steps.c.created, steps.c.sop_instance_uid)
 )
+_MESSAGE_NAMES = tuple(field.name for field in fields(PerformedMessage))
+_MESSAGE = select(*(messages.c[name] for name in _MESSAGE_NAMES)).where(messages.c.key == bindparam("at"))
+_ADD_MESSAGE = messages.insert()
 _FORGET_STUDIES = delete(performed_studies).where(performed_studies.c.sop_instance_uid == bindparam("uid"))
 _ADD_STUDY = performed_studies.insert().inline()
 
@@ -45,6 +49,18 @@ def keep(connection: Connection, step: PerformedProcedureStep) -> None:
     ]
     if named:
         connection.execute(_ADD_STUDY, named)
+
+
+def keep_message(connection: Connection, message: PerformedMessage) -> int:
+    """Keep an N-CREATE or N-SET as it came; returns its key."""
+    row = {name: getattr(message, name) for name in _MESSAGE_NAMES[1:]}
+    return added(connection, _ADD_MESSAGE, row | {"attributes": dict(message.attributes)})
+
+
+def message(connection: Connection, key: int) -> PerformedMessage | None:
+    """Return one message."""
+    row = connection.execute(_MESSAGE, {"at": key}).first()
+    return PerformedMessage(*row) if row else None
 
 
 def of_study(connection: Connection, study_instance_uid: str) -> list[PerformedProcedureStep]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from hilum.core.orders.model import PerformedChange, PerformedProcedureStep, PerformedStatus
+from hilum.core.orders.model import PerformedChange, PerformedMessage, PerformedProcedureStep, PerformedStatus
 from hilum.wire.dicom.character_sets import UTF_8_TERM
 from hilum.wire.dicom.data_sets import (
     INVALID_VALUE,
@@ -22,6 +22,8 @@ from hilum.wire.dicom.data_sets import (
 from hilum.wire.dicom.elements import DataSet
 from hilum.wire.dicom.json_model import data_set_of_json, instance_json
 from hilum.wire.dicom.part10 import FileMeta
+
+PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
 
 _STATUS = 0x00400252
 _SCHEDULED_STEPS, _PERFORMED_SERIES = 0x00400270, 0x00400340
@@ -83,6 +85,13 @@ def changed_step(encoded: bytes, transfer_syntax_uid: str) -> tuple[PerformedCha
         attributes=_attributes(encoded, transfer_syntax_uid),
     )
     return change, tuple(_remarks(data_set, change))
+
+
+def message_data_set(message: PerformedMessage) -> Dataset:
+    """Return the data set of an N-CREATE or N-SET that is sent on, in UTF-8."""
+    data_set = data_set_of_json(dict(message.attributes))
+    put(data_set, SPECIFIC_CHARACTER_SET, "CS", UTF_8_TERM)
+    return data_set
 
 
 def step_data_set(step: PerformedProcedureStep, tags: Iterable[int] = ()) -> Dataset:

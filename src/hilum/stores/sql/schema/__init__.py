@@ -18,6 +18,7 @@ from hilum.stores.sql.schema.events import audit_entries, events
 from hilum.stores.sql.schema.exchange import inbound_messages
 from hilum.stores.sql.schema.orders import (
     orders,
+    performed_messages,
     performed_procedure_steps,
     performed_studies,
     scheduled_procedure_steps,
@@ -49,6 +50,7 @@ __all__ = [
     "orders",
     "patient_records",
     "peers",
+    "performed_messages",
     "performed_procedure_steps",
     "performed_studies",
     "rejected_instances",

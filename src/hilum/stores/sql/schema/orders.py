@@ -1,6 +1,6 @@
 """Orders, their scheduled steps, and the steps that modalities performed."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, Table
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table
 
 from hilum.stores.sql.columns import Coded, Moment, Values, Words
 from hilum.stores.sql.schema.base import key, metadata, moments, refers, unique_where, words
@@ -75,6 +75,15 @@ performed_procedure_steps = Table(
     Column("order_keys", JSON, nullable=False),
     Column("created", Moment),
     Column("updated", Moment),
+)
+
+performed_messages = Table(
+    "performed_messages",
+    metadata,
+    key(),
+    *words("sop_instance_uid"),
+    Column("creates", Boolean, nullable=False),
+    Column("attributes", JSON, nullable=False),
 )
 
 performed_studies = Table(
