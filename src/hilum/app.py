@@ -185,6 +185,8 @@ def _prepare(settings: Settings) -> str:
         operator = policy.local_operator(secrets.token_hex(8))
         if settings.routing.rules is not None:
             hub.put_rules(operator, rules_of(settings.routing.rules.read_text(encoding="utf-8")))
+        if "dicom" in settings.server.roles:
+            hub.announce_restart(settings.workitems.fallback_ae_titles)
         hub.check()
         return "" if hub.has_users() else hub.issue_link(operator, FIRST_USER)
     finally:
@@ -332,6 +334,7 @@ def _run_engine(
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         chance=random.random,
         chores={ChoreKind.SUMMARISE: Summaries(hub).refresh},
+        keep_workitems=timedelta(days=settings.workitems.keep),
         stop=stop,
     )
     ready()

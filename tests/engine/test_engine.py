@@ -10,6 +10,7 @@ from hilum.core.archive.model import Chore, ChoreKind
 from hilum.core.kernel.errors import Busy
 from hilum.core.routing.model import Rule
 from hilum.core.routing.rules import INSTANCE_STORED
+from hilum.core.workitems.model import Cancellation, WorkitemQuery
 from hilum.engine.engine import Chores, Engine
 from hilum.stores.sql import Database
 
@@ -128,3 +129,29 @@ def left(database: Database) -> list[str]:
     late = datetime.now(UTC) + timedelta(days=1)
     due = database.read(lambda tx: tx.background.due_chore(late))
     return [due.reference] if due else []
+
+
+def test_workitems_that_ended_go_after_their_time(gate: Any) -> None:
+    step = {
+        tag: {"vr": vr, "Value": [value]}
+        for tag, vr, value in (
+            ("00741000", "CS", "SCHEDULED"), ("00741200", "CS", "LOW"), ("00741204", "LO", "Segment"),
+            ("00404041", "CS", "READY"), ("00404005", "DT", "20260101"),
+        )
+    }  # fmt: skip
+    for uid in ("1.2.1", "1.2.2"):
+        gate.hub.create_workitem(gate.operator, uid, step)
+    gate.hub.request_workitem_cancel(gate.operator, "1.2.1", Cancellation("RIS", {}))
+    engine = Engine(
+        gate.hub, lambda _peer: gate.courier(), gate.database.wait_for_change, "a", lambda: 0.0,
+        keep_workitems=timedelta(0),
+    )  # fmt: skip
+
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    left = lambda: [one.sop_instance_uid for one in gate.hub.find_workitems(gate.operator, WorkitemQuery())]  # noqa: E731
+    gone = until(lambda: left() == ["1.2.2"])
+    engine.stop.set()
+    thread.join(20)
+
+    assert gone

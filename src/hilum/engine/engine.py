@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
@@ -39,6 +40,7 @@ class Engine:
     owner: str
     chance: Callable[[], float]
     chores: Chores = field(default_factory=dict)
+    keep_workitems: timedelta = timedelta(days=30)
     stop: threading.Event = field(default_factory=threading.Event)
     workers: dict[str, tuple[threading.Thread, DestinationWorker]] = field(default_factory=dict)
 
@@ -113,9 +115,16 @@ class Engine:
                 self.hub.claim(destination, self.owner)
 
     def _keep_house(self) -> None:
-        """Plan overdue commitment reports often, sweep lonely blobs at start and then now and then."""
+        """Plan overdue commitment reports often, sweep lonely blobs and ended workitems at start and then now and then."""
         self.hub.sweep()
+        self._expire_workitems()
         for _ in range(int(SWEEP_PERIOD / SCHEDULE_PERIOD)):
             self.hub.plan_overdue_commitments()
             if self.stop.wait(SCHEDULE_PERIOD):
+                return
+
+    def _expire_workitems(self) -> None:
+        """Remove workitems that ended long ago, a batch at a time, so that nobody else waits for long."""
+        while self.hub.expire_workitems(self.keep_workitems):
+            if self.stop.is_set():
                 return

@@ -218,6 +218,21 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True)
+class Workitems:
+    """Unified Procedure Steps."""
+
+    keep: int = setting(
+        30,
+        "A workitem that ended is removed after this, unless it has a deletion lock.",
+        unit="days",
+        least=1,
+    )
+    fallback_ae_titles: tuple[str, ...] = setting(
+        (), "AE titles that are told of a restart although they are not subscribed (PS3.4 CC.2.4.3)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one thing from outside may cost."""
 
@@ -275,6 +290,7 @@ class Settings:
     access: Access = Access()
     patients: Patients = Patients()
     routing: Routing = Routing()
+    workitems: Workitems = Workitems()
     limits: Limits = Limits()
     deletion: Deletion = Deletion()
     log: Log = Log()

@@ -33,6 +33,7 @@ from hilum.core.patients.model import Demographics, PatientStatement
 from hilum.core.reactions import react
 from hilum.core.reports.model import Observation, ReportRequest, ReportStatus
 from hilum.core.routing.model import Attempted, Receipt, Rule, Verdict
+from hilum.core.workitems.model import WorkitemState
 from hilum.doors._http.app import Door, http_app
 from hilum.doors._http.endpoints import answered
 from hilum.doors.console.routes import console_door
@@ -54,6 +55,15 @@ JANE_AGAIN = PatientStatement(
     (Identifier("77-310", "CLINIC-B"),), Demographics("Novak^Jana", "19670412", "F")
 )
 PIET = PatientStatement((Identifier("PAT-1002", "HOSP-A"),), Demographics("Vries^Piet^de", "19540930", "M"))
+WORKITEM = {
+    "00741000": {"vr": "CS", "Value": ["SCHEDULED"]},
+    "00741200": {"vr": "CS", "Value": ["HIGH"]},
+    "00741204": {"vr": "LO", "Value": ["Segment the lung"]},
+    "00404041": {"vr": "CS", "Value": ["READY"]},
+    "00404005": {"vr": "DT", "Value": ["20261201093000"]},
+    "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Novak^Jana^^Dr"}]},
+    "00404018": {"vr": "SQ", "Value": [{"00080104": {"vr": "LO", "Value": ["Segmentation"]}}]},
+}
 PASSWORD = "a long sentence for tests"
 
 
@@ -137,6 +147,8 @@ def seed(hub: Hub) -> Hospital:
     react(hub, 1000)
     _deliver(hub, "PACS2", lambda place: Verdict.ACCEPTED if place else Verdict.REJECTED)
     _deliver(hub, "CLOUD", lambda _: Verdict.RETRY)
+    hub.create_workitem(OPERATOR, "1.2.40", WORKITEM)
+    hub.change_workitem_state(OPERATOR, "1.2.40", WorkitemState.IN_PROGRESS, "2.25.40")
     return Hospital(hub, ct_study, us_study, patient.public_id)
 
 

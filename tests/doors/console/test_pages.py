@@ -20,6 +20,8 @@ PATHS = {
     "study": "/studies/{ct_study}",
     "viewer": "/studies/{ct_study}/viewer",
     "worklist": "/worklist",
+    "workitems": "/workitems?state=all",
+    "workitem": "/workitems/1.2.40",
     "patients": "/patients",
     "patient": "/patients/{patient}",
     "messages": "/messages",

@@ -18,6 +18,7 @@ from hilum.doors.console import (
     records,
     sign_in,
     studies,
+    workitems,
     worklist,
 )
 from hilum.doors.console.site import WEB, Listening, Page, Site, TestPeer
@@ -75,6 +76,8 @@ def _pages(site: Site) -> list[BaseRoute]:
         get("/studies/{study}/viewer", studies.viewer),
         get("/studies/{study}/frames", studies.frames),
         get("/worklist", worklist.worklist),
+        get("/workitems", workitems.workitems),
+        get("/workitems/{workitem}", workitems.workitem),
         get("/patients", patients.patients),
         get("/patients/{patient}", patients.patient),
         post("/patients/{patient}/unmerge", patients.unmerge),

@@ -55,6 +55,7 @@ SECTIONS = (
     Section("/", "Overview", "overview", Permission.ARCHIVE_QUERY),
     Section("/studies", "Studies", "studies", Permission.ARCHIVE_QUERY),
     Section("/worklist", "Worklist", "worklist", Permission.WORKLIST_QUERY),
+    Section("/workitems", "Workitems", "workitems", Permission.WORKITEMS_READ),
     Section("/patients", "Patients", "patients", Permission.PATIENTS_READ),
     Section("/messages", "Messages", "messages", Permission.ROUTING_READ),
     Section("/deliveries", "Deliveries", "deliveries", Permission.ROUTING_READ),

@@ -7,6 +7,7 @@ from hilum.core.exchange.model import InboundMessage
 from hilum.core.orders.model import StepStatus
 from hilum.core.reports.model import ReportStatus
 from hilum.core.routing.model import DeliveryState, Verdict
+from hilum.core.workitems.model import WorkitemState
 from hilum.wire.dicom.person_name import ComponentGroup, parse_person_name
 
 NOTHING = "—"
@@ -33,6 +34,7 @@ MARKS: Mapping[str, str] = {
     StepStatus.DEPARTED: "waiting",
     StepStatus.COMPLETED: "good",
     StepStatus.DISCONTINUED: "doubt",
+    WorkitemState.IN_PROGRESS: "waiting",
     StepStatus.CANCELED: "doubt",
     ReportStatus.FINAL: "good",
     ReportStatus.AMENDED: "good",
