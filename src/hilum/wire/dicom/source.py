@@ -8,6 +8,7 @@ from hilum.core.kernel.errors import Invalid
 # What a deflated data set may inflate to before it is taken for a bomb.
 MOST_INFLATED_BYTES = 256 << 20
 _STEP = 64 << 10
+_KEPT = 1 << 20
 
 
 class Source(Protocol):
@@ -60,22 +61,41 @@ class SliceSource:
 
 
 class DeflatedSource:
-    """The inflated form of a deflated data set, inflated only as far as it is read (PS3.5 A.5, RFC 1951)."""
+    """The inflated form of a deflated data set, inflated only as far as it is read (PS3.5 A.5, RFC 1951).
 
-    __slots__ = ("_inflated", "_inflater", "_most", "_next", "_source")
+    Little of it is kept: who reads forward needs no more, and who goes far back has it inflated again.
+    """
+
+    __slots__ = ("_base", "_inflated", "_inflater", "_most", "_next", "_source", "_start")
 
     def __init__(self, source: Source, start: int, *, most: int = MOST_INFLATED_BYTES) -> None:
         self._source = source
-        self._next = start
+        self._start = start
         self._most = most
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._inflated = bytearray()
+        self._begin()
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` of the inflated data set."""
-        while len(self._inflated) < offset + size and self._inflate_step():
-            pass
-        return bytes(self._inflated[offset : offset + size])
+        if offset < self._base:
+            self._begin()
+        while self._base + len(self._inflated) < offset + size and self._inflate_step():
+            self._forget_before(offset)
+        place = offset - self._base
+        return bytes(self._inflated[place : place + size])
+
+    def _begin(self) -> None:
+        self._next = self._start
+        self._base = 0
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._inflated = bytearray()
+
+    def _forget_before(self, offset: int) -> None:
+        """Drop what lies well before a read; seldom, since the rest moves."""
+        if len(self._inflated) > 2 * _KEPT:
+            dropped = min(offset - self._base, len(self._inflated) - _KEPT)
+            if dropped > _KEPT // 2:
+                del self._inflated[:dropped]
+                self._base += dropped
 
     def _inflate_step(self) -> bool:
         """Inflate one more piece; False when there is no more."""
@@ -91,7 +111,7 @@ class DeflatedSource:
             self._inflated += self._inflater.decompress(deflated, _STEP)
         except zlib.error as error:
             raise Invalid("the deflated data set is damaged", peer_said=str(error)) from error
-        if len(self._inflated) > self._most:
+        if self._base + len(self._inflated) > self._most:
             raise Invalid(f"the deflated data set inflates to more than {self._most} bytes")
         return True
 

@@ -36,7 +36,7 @@ from hilum.wire.dicom.overlays import with_overlays_apart
 from hilum.wire.dicom.part10 import FileMeta, file_meta_bytes, read_file_meta
 from hilum.wire.dicom.pixels import Pixels, open_pixels
 from hilum.wire.dicom.rewriting import data_set, element, element_head, is_signed, swapped, us_element
-from hilum.wire.dicom.source import Source, source_of
+from hilum.wire.dicom.source import DeflatedSource, Source, source_of
 from hilum.wire.dicom.transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -70,6 +70,7 @@ ON_DEMAND = tuple(dict.fromkeys([*LOSSLESS_TARGETS, *ENCODABLE]))
 
 _PIXEL_GROUP = 0x7FE00000
 _MOST_HEADER_BYTES = 256 << 20
+_MOST_INFLATED_HEADER_BYTES = 32 << 20
 _MOST_SINGLE_BITS = 1_000_000_000
 _MOST_HELD_BYTES = 64 << 20
 """Of codestreams, to write their Basic Offset Table; longer pixel data goes without one, a fragment a frame."""
@@ -106,14 +107,10 @@ def transcoded(
     source = source_of(file)
     meta = meta or read_file_meta(source)
     encoded, coding = open_data_set(source, meta.data_set_offset, meta.transfer_syntax_uid)
-    walker = Walker(
-        encoded,
-        most_elements=MOST_ELEMENTS,
-        most_value_bytes=_MOST_HEADER_BYTES,
-        most_bulk_bytes=_MOST_HEADER_BYTES,
-    )
+    most = _MOST_INFLATED_HEADER_BYTES if isinstance(encoded, DeflatedSource) else _MOST_HEADER_BYTES
+    walker = Walker(encoded, most_elements=MOST_ELEMENTS, most_value_bytes=most, most_bulk_bytes=most)
     elements, _ = walker.data_set(0, coding, EVERYTHING)
-    _check_header(elements)
+    _check_header(elements, most)
     if target_uid in NATIVE:
         chunks = _native(elements, encoded, source, meta, worker)
         return _begun(_meta(elements, target_uid), _as(chunks, target_uid))
@@ -126,10 +123,10 @@ def transcoded(
     return _begun(b"", _compressed(elements, open_pixels(source, meta), worker, target_uid, quality))
 
 
-def _check_header(elements: DataSet) -> None:
+def _check_header(elements: DataSet, most: int) -> None:
     plain = (one.length for one in elements.values() if one.tag < _PIXEL_GROUP and one.items is None)
-    if sum(plain) > _MOST_HEADER_BYTES:
-        raise Invalid(f"a header of more than {_MOST_HEADER_BYTES} bytes is not transcoded")
+    if sum(plain) > most:
+        raise Invalid(f"a header of more than {most} bytes is not transcoded")
 
 
 def _meta(elements: DataSet, target_uid: str) -> bytes:

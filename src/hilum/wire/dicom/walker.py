@@ -203,6 +203,9 @@ class Walker:
             if item_end is not None and inside is not None and not inside:
                 offset = item_end
                 continue
+            if item_end == offset:
+                items.append({})  # a million of these are a cheap attack
+                continue
             item, offset = self.data_set(offset, coding, inside, end=item_end, depth=depth + 1)
             items.append(item)
         return tuple(items), offset if end is None else max(offset, end)
