@@ -220,3 +220,52 @@ def test_quality_makes_a_jpeg_smaller(bundled: Bundled) -> None:
 def test_another_media_type_is_refused(bundled: Bundled) -> None:
     with pytest.raises(Invalid):
         render(bundled("CT_small.dcm"), 1, RenderingOptions(media_type="image/tiff"))
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "first"),
+    [("MONOCHROME2", "INVERSE", 255), ("MONOCHROME1", "INVERSE", 255), ("MONOCHROME1", "IDENTITY", 0),
+     ("MONOCHROME2", "IDENTITY", 0)],
+)  # fmt: skip
+def test_the_presentation_lut_shape_says_what_the_photometric_interpretation_repeats(
+    photometric: str, shape: str, first: int, instance: Dataset, encode: Encode
+) -> None:
+    stored = np.array([[0, 100]], "<u2")
+    encoded = encode(
+        gray(instance, stored, PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    )
+
+    assert shades(encoded).tolist() == [[first, 255 - first]]
+
+
+def test_a_range_of_padding_does_not_count(instance: Dataset, encode: Encode) -> None:
+    stored = np.array([[-2000, -1990, 0, 100]], "<i2")
+    data_set = gray(instance, stored)
+    data_set.add_new("PixelPaddingValue", "SS", -2000)
+    data_set.add_new("PixelPaddingRangeLimit", "SS", -1990)
+
+    assert shades(encode(data_set)).tolist() == [[0, 0, 0, 255]]
+
+
+def test_overlays_and_moved_values_do_not_show_through(instance: Dataset, encode: Encode) -> None:
+    values = np.array([[0, 2000, 4095]], "<u2")
+    with_overlay = gray(
+        instance, values | np.array([[1 << 14, 0, 1 << 15]], "<u2"), BitsStored=12, HighBit=11
+    )
+    plain = shades(encode(with_overlay)).tolist()
+    moved = shades(encode(gray(instance, values << 4, BitsStored=12, HighBit=15))).tolist()
+
+    assert plain == moved == [[0, 125, 255]]
+
+
+def test_a_voi_table_of_ct_begins_below_zero(instance: Dataset, encode: Encode) -> None:
+    table = Dataset()
+    table.add_new("LUTDescriptor", "US", [3, 0x10000 - 1000, 8])
+    table.add_new("LUTData", "US", [10, 20, 30])
+    stored = np.array([[24, 25, 26]], "<u2")
+
+    encoded = encode(
+        gray(instance, stored, RescaleSlope=1, RescaleIntercept=-1024, VOILUTSequence=Sequence([table]))
+    )
+
+    assert shades(encoded).tolist() == [[10, 20, 30]]

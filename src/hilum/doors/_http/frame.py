@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hilum.core.kernel.errors import HilumError
 from hilum.doors._http.addresses import Place, Places
 from hilum.doors._http.metrics import Metrics
-from hilum.doors._http.problems import Say, failure_of, problem
+from hilum.doors._http.problems import Say, UnsupportedMediaType, failure_of, problem
 from hilum.doors._http.traces import trace_of
 
 SECURITY_HEADERS: Mapping[str, str] = {
@@ -63,6 +63,7 @@ class Frame:
         async def inside() -> None:
             state["place"] = self.places.of(scope, headers)
             _put_prefix(scope, state["place"].prefix)
+            _refuse_coding(headers)
             await self.app(scope, receive, outgoing)
 
         await _guarded(inside, scope, sent, outgoing)
@@ -97,6 +98,15 @@ class DoorFrame:
         """Mark, then go on."""
         scope["state"].update(door=self.name, say=self.say)
         await self.app(scope, receive, send)
+
+
+def _refuse_coding(headers: Headers) -> None:
+    """Read bodies as they are only: what inflates is a bomb, or saves little (RFC 9110 15.5.16)."""
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        raise UnsupportedMediaType(
+            "the body has a Content-Encoding, which is not undone here", next_step="send it as it is"
+        )
 
 
 def _put_prefix(scope: Scope, prefix: str) -> None:
