@@ -59,10 +59,12 @@ from hilum.core.patients import usecases as patients
 from hilum.core.patients.model import LinkedPatient, PatientQuery, PatientRecord, PatientStatement
 from hilum.core.reports import usecases as reports
 from hilum.core.reports.model import FiledReport, Report, ReportQuery, ReportRequest
+from hilum.core.routing import committing
 from hilum.core.routing import usecases as routing
 from hilum.core.routing.model import (
     Attempt,
     Attempted,
+    CommitmentReport,
     Delivery,
     DeliveryQuery,
     Lease,
@@ -367,7 +369,9 @@ class Hub:
     # Archive
 
     def spool(self, caller: Caller | None = None) -> Spool:
-        """Return a place for bytes that are arriving from a caller; raises Busy, also while they are written."""
+        """Return a place for bytes that arrive from a caller; raises Refused, and Busy, also while they are written."""
+        if caller is not None:
+            self._demand(caller, Permission.ARCHIVE_STORE)
         if self._budget is None:
             return self._objects.spool()
         if caller is None:
@@ -482,6 +486,14 @@ class Hub:
     def plan_overdue_commitments(self) -> None:
         """Plan reports that no association took."""
         self._database.write(routing.plan_overdue_commitments)
+
+    def plan_commitment_requests(self) -> None:
+        """Ask peers to commit to what was sent to them."""
+        self._database.write(committing.plan_requests)
+
+    def take_commitment_report(self, caller: Caller, report: CommitmentReport) -> None:
+        """Settle deliveries by what a peer reports; raises NotFound."""
+        self._write(caller, lambda tx: committing.take_report(tx, caller, report))
 
     def conflicts(self, caller: Caller, limit: int = 100) -> list[StoredConflict]:
         """Return open conflicts, newest first."""

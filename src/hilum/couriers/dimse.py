@@ -1,15 +1,18 @@
 """DIMSE out: C-STORE, reports of storage commitment and workitems, and C-ECHO to one peer."""
 
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hilum.core.access.model import Peer
 from hilum.core.kernel.errors import Invalid
 from hilum.core.orders.model import PerformedMessage
 from hilum.core.routing.model import (
     CommitmentParcel,
+    CommitmentReport,
+    CommitmentRequestParcel,
     InstanceParcel,
     Parcel,
     ProcedureStepParcel,
@@ -19,22 +22,22 @@ from hilum.core.routing.model import (
     WorkitemReportParcel,
 )
 from hilum.core.workitems.model import UPS_PUSH
+from hilum.couriers import dimse_requests as requests
 from hilum.transport.dicom import Association, AssociationEnded, PeerSilent, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
 from hilum.wire.dicom import commitment, mpps, ups
-from hilum.wire.dicom.data_sets import encoded
+from hilum.wire.dicom.data_sets import decoded, encoded
 from hilum.wire.dicom.dimse.messages import (
     CCancelRequest,
     CEchoRequest,
     Command,
     CStoreRequest,
-    NCreateRequest,
     NEventReportRequest,
-    NSetRequest,
     Request,
 )
-from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Category, Code, Status, look_up
+from hilum.wire.dicom.dimse.respond import respond
+from hilum.wire.dicom.dimse.status import GENERAL, STORAGE, Status
 from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 from hilum.wire.dicom.outgoing import UNCOMPRESSED, outgoing_data_set
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
@@ -47,11 +50,9 @@ from hilum.wire.dicom.upper_layer.user_information import RoleSelection
 
 VERIFICATION = "1.2.840.10008.1.1"
 _CONNECT_SECONDS = 10.0
+_LOOK = 0.02
 _MOST_CONTEXTS = 128
 """Of one association (PS3.8 9.3.2.2): their numbers are odd and fit in an octet."""
-_BUSY = range(0xA700, 0xA800)
-"""Out of resources: it may pass (PS3.4 B.2.3)."""
-
 Proposal = tuple[str, tuple[str, ...]]
 """One presentation context: an abstract syntax and its transfer syntaxes."""
 
@@ -78,6 +79,9 @@ class DimseCourier:
     """What we show, and whom we believe, where the peer is called by TLS."""
     frame_worker: FrameWorker = field(default=no_worker, kw_only=True)
     """What decodes and encodes pixels for a peer that does not take them as they are stored."""
+    report_seconds: float = 2.0
+    """How long a report of storage commitment is awaited on the association of its request."""
+    _asks: bool = False
     _association: Association | None = None
     _proposals: list[Proposal] = field(default_factory=list)
     _expected: list[Proposal] = field(default_factory=list)
@@ -105,6 +109,8 @@ class DimseCourier:
                     return self._store(parcel)
                 case ProcedureStepParcel():
                     return self._report_step(parcel.message)
+                case CommitmentRequestParcel():
+                    return self._ask_for_commitment(parcel)
                 case CommitmentParcel():
                     return self._report(parcel)
                 case WorkitemReportParcel():
@@ -126,7 +132,7 @@ class DimseCourier:
             if context is None:
                 return Receipt(Verdict.REJECTED, "association", "the peer does not accept Verification")
             request = CEchoRequest(AffectedSOPClassUID=VERIFICATION, MessageID=self._open.next_message_id())
-            return _judged(self._ask(context, request), GENERAL)
+            return requests.judged(self._ask(context, request), GENERAL)
         except Unreachable as failure:
             return failure.receipt
         except (AssociationEnded, ProtocolError) as failure:
@@ -166,7 +172,7 @@ class DimseCourier:
             outgoing = outgoing_data_set(file, parcel.retrieved, accepted, self.frame_worker)
             request = self._store_request(sop_class, instance.sop_instance_uid)
             context = accepted[outgoing.transfer_syntax_uid]
-            return _judged(self._ask(context, request, outgoing.stream), STORAGE)
+            return requests.judged(self._ask(context, request, outgoing.stream), STORAGE)
 
     def _store_request(self, sop_class_uid: str, sop_instance_uid: str) -> CStoreRequest:
         ae_title, message_id = self.originator or (None, None)
@@ -190,7 +196,9 @@ class DimseCourier:
             AffectedSOPInstanceUID=commitment.SOP_INSTANCE_UID,
             EventTypeID=event_type,
         )
-        return _judged(self._ask(context, request, encoded(information, context.transfer_syntax)), GENERAL)
+        return requests.judged(
+            self._ask(context, request, encoded(information, context.transfer_syntax)), GENERAL
+        )
 
     def _tell(self, parcel: WorkitemReportParcel) -> Receipt:
         """N-EVENT-REPORT of a workitem, as the SCP of UPS Event (PS3.4 CC.2.4)."""
@@ -205,7 +213,48 @@ class DimseCourier:
             EventTypeID=int(report.event_type),
         )
         information = encoded(ups.event_data_set(report), context.transfer_syntax)
-        return _judged(self._ask(context, request, information), GENERAL)
+        return requests.judged(self._ask(context, request, information), GENERAL)
+
+    def _ask_for_commitment(self, parcel: CommitmentRequestParcel) -> Receipt:
+        """N-ACTION as SCU; the report may come on this association at once, else it comes on one of the peer's."""
+        if not self._asks:  # an association that was opened to report has the other role only
+            self.close()
+            self._asks = True
+        sop_class = commitment.SOP_CLASS_UID
+        context = self._context(sop_class, [(sop_class, UNCOMPRESSED)])
+        if context is None:
+            return Receipt(Verdict.REJECTED, "association", "the peer does not accept Storage Commitment")
+        request = requests.commitment(self._open.next_message_id())
+        asked = commitment.action_data_set(parcel.transaction_uid, parcel.references)
+        receipt = requests.judged(
+            self._ask(context, request, encoded(asked, context.transfer_syntax)), GENERAL
+        )
+        if receipt.verdict is Verdict.ACCEPTED:
+            return replace(receipt, report=self._awaited_report(context, parcel.transaction_uid))
+        return receipt
+
+    def _awaited_report(self, context: AcceptedContext, transaction_uid: str) -> CommitmentReport | None:
+        """Return the report when it comes on the same association within a moment."""
+        association, deadline = self._open, time.monotonic() + self.report_seconds
+        while not association.has_news():
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_LOOK)
+        try:
+            report = self._take_report(association, context)
+        except (AssociationEnded, ProtocolError, Invalid):
+            self._drop()  # it took the request; its report is awaited on an association of its own
+            return None
+        return report if report.transaction_uid == transaction_uid else None
+
+    def _take_report(self, association: Association, context: AcceptedContext) -> CommitmentReport:
+        command = association.next_message().command
+        if not isinstance(command, NEventReportRequest):
+            raise ProtocolError("the peer sent something that was not asked")
+        octets = b"".join(bytes(part) for part in association.fragments())
+        report = commitment.told(decoded(octets, context.transfer_syntax))
+        association.send(context.context_id, respond(command, Status.SUCCESS, has_data_set=False))
+        return report
 
     def _report_step(self, message: PerformedMessage) -> Receipt:
         """N-CREATE or N-SET of MPPS, as its SCU (PS3.4 F.7.2). A step that is there already was created before."""
@@ -213,17 +262,12 @@ class DimseCourier:
         context = self._context(sop_class, [(sop_class, UNCOMPRESSED)])
         if context is None:
             return Receipt(Verdict.REJECTED, "association", "the peer does not accept MPPS")
-        number, uid = self._open.next_message_id(), message.sop_instance_uid
-        request = (
-            NCreateRequest(AffectedSOPClassUID=sop_class, MessageID=number, AffectedSOPInstanceUID=uid)
-            if message.creates
-            else NSetRequest(RequestedSOPClassUID=sop_class, MessageID=number, RequestedSOPInstanceUID=uid)
-        )
+        request = requests.procedure_step(message, self._open.next_message_id())
         data_set = encoded(mpps.message_data_set(message), context.transfer_syntax)
         response = self._ask(context, request, data_set)
         if message.creates and getattr(response, "Status", None) == Status.DUPLICATE_SOP_INSTANCE:
             return Receipt(Verdict.ACCEPTED, "0111", "the step is there already")
-        return _judged(response, GENERAL)
+        return requests.judged(response, GENERAL)
 
     def _ask(self, context: AcceptedContext, request: Request, data_set: DataSet | None = None) -> Command:
         """Send a request and return its response; a data set that comes with it is read and left."""
@@ -299,7 +343,11 @@ class DimseCourier:
     def _negotiate(self, association: Association) -> None:
         proposed = {abstract_syntax for abstract_syntax, _ in self._proposals}
         roles = tuple(
-            RoleSelection(reporting, scu_role=False, scp_role=True)
+            RoleSelection(
+                reporting,
+                scu_role=self._asks and reporting == commitment.SOP_CLASS_UID,
+                scp_role=True,
+            )
             for reporting in (commitment.SOP_CLASS_UID, ups.UPS_EVENT)
             if reporting in proposed
         )
@@ -337,15 +385,3 @@ def echo(peer: Peer, ae_title: str, identity: Identity = NO_IDENTITY) -> Receipt
     """C-ECHO on an association of its own."""
     with closing(DimseCourier(peer, ae_title, identity=identity)) as courier:
         return courier.echo()
-
-
-def _judged(response: Command, table: tuple[Code, ...]) -> Receipt:
-    """Return the receipt of a response: the peer's own code, and its comment or the standard's word."""
-    status = getattr(response, "Status", None)
-    if status is None:
-        return Receipt(Verdict.UNCERTAIN, "dimse", "the peer answered with another kind of message")
-    meaning = look_up(status, table)
-    text = getattr(response, "ErrorComment", None) or meaning.meaning
-    if meaning.category in (Category.SUCCESS, Category.WARNING):
-        return Receipt(Verdict.ACCEPTED, f"{status:04X}", text)
-    return Receipt(Verdict.RETRY if status in _BUSY else Verdict.REJECTED, f"{status:04X}", text)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -11,7 +11,7 @@ from hilum.core.access import policy
 from hilum.core.access.model import Peer, PeerKind
 from hilum.core.hub import Hub
 from hilum.core.kernel.errors import Busy, Conflict, HilumError, Invalid, NotFound
-from hilum.core.routing.model import Attempted, Delivery, Lease, Receipt, Verdict
+from hilum.core.routing.model import Attempted, Delivery, Lease, ParcelKind, Receipt, Verdict
 from hilum.core.routing.ports import Courier
 
 log = structlog.get_logger()
@@ -38,6 +38,8 @@ class DestinationWorker:
     chance: Callable[[], float]
     stopping: Callable[[], bool]
     courier: Courier | None = None
+    commits: bool = False
+    """Whether the peer is asked for storage commitment of what it takes."""
 
     def run(self) -> None:
         """Deliver, then give the lease up. Whatever goes wrong here must not stop other destinations."""
@@ -79,7 +81,7 @@ class DestinationWorker:
     def _send(self, delivery: Delivery) -> Receipt:
         """Return what the peer answered. What goes wrong before that is a receipt too: nothing may block unseen."""
         try:
-            return self._known_courier().send(self.hub.parcel(delivery))
+            return self._to_be_committed(delivery, self._known_courier().send(self.hub.parcel(delivery)))
         except (NotFound, Invalid) as impossible:
             return Receipt(Verdict.REJECTED, "hilum", str(impossible))
         except HilumError as failure:
@@ -87,6 +89,15 @@ class DestinationWorker:
         except Exception:
             log.exception("courier failed", destination=delivery.destination, delivery=delivery.key)
             return Receipt(Verdict.RETRY, "hilum", f"internal error, see the log of delivery {delivery.key}")
+
+    def _to_be_committed(self, delivery: Delivery, receipt: Receipt) -> Receipt:
+        """An instance is not settled by C-STORE alone where the peer is asked for storage commitment."""
+        wanted = self.commits and delivery.kind is ParcelKind.INSTANCE
+        return (
+            replace(receipt, verdict=Verdict.STORED)
+            if wanted and receipt.verdict is Verdict.ACCEPTED
+            else receipt
+        )
 
     def _known_courier(self) -> Courier:
         """Return the courier of this run; raises Busy while the peer is not configured: it may be again."""
@@ -96,6 +107,7 @@ class DestinationWorker:
             except NotFound as missing:
                 raise Busy(missing.what, next_step=missing.next_step) from missing
             self.courier = self.couriers(peer)
+            self.commits = peer.kind is PeerKind.DICOM and peer.options.commitment
         return self.courier
 
     def _close(self) -> None:

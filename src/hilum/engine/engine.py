@@ -120,6 +120,7 @@ class Engine:
         self._expire_workitems()
         for _ in range(int(SWEEP_PERIOD / SCHEDULE_PERIOD)):
             self.hub.plan_overdue_commitments()
+            self.hub.plan_commitment_requests()
             if self.stop.wait(SCHEDULE_PERIOD):
                 return
 

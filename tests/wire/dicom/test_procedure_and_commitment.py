@@ -16,7 +16,7 @@ from hilum.wire.dicom.commitment import (
     action_data_set,
     action_request,
     event_report,
-    read_event_report,
+    told,
 )
 from hilum.wire.dicom.data_sets import (
     INVALID_VALUE,
@@ -171,11 +171,12 @@ def test_a_request_is_read_back_as_written() -> None:
 def test_a_report_of_success_is_of_type_1_and_read_back() -> None:
     event_type, data_set = event_report(commitment((), (ONE, TWO)), "HILUM")
 
-    report = read_event_report(decoded(octets(data_set), ImplicitVRLittleEndian))
+    report = told(decoded(octets(data_set), ImplicitVRLittleEndian))
 
     assert event_type == ALL_COMMITTED
-    assert (report.transaction_uid, report.committed, report.failed) == ("1.2.3.9", (ONE, TWO), ())
-    assert report.retrieve_ae_title == "HILUM"
+    uids = {ONE.sop_instance_uid, TWO.sop_instance_uid}
+    assert (report.transaction_uid, report.committed, report.failed) == ("1.2.3.9", uids, {})
+    assert data_set.RetrieveAETitle == "HILUM"
     assert "FailedSOPSequence" not in data_set
 
 
@@ -187,7 +188,7 @@ def test_a_report_of_failures_is_of_type_2_and_gives_the_reasons() -> None:
     assert event_type == FAILURES_EXIST
     assert data_set.FailedSOPSequence[0].FailureReason == 0x0112
     assert "ReferencedSOPSequence" not in data_set
-    assert read_event_report(decoded(octets(data_set), ImplicitVRLittleEndian)).failed == (missing,)
+    assert told(decoded(octets(data_set), ImplicitVRLittleEndian)).failed == {"1.2.3.4.2": 0x0112}
 
 
 @pytest.mark.parametrize("keyword", ["TransactionUID", "ReferencedSOPSequence"])

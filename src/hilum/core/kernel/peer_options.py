@@ -65,6 +65,11 @@ class PeerOptions:
     maximum_associations: int = option(
         0, "Associations that it may hold at once; 0: no bound of its own.", least=0
     )
+    commitment: bool = option(
+        False,
+        "Ask for storage commitment of what is sent to it by DIMSE; a delivery is settled when it reports success, and what "
+        "it reports as failed is sent again.",
+    )
     maximum_arriving: int = option(
         0,
         "Octets that may be on their way in from it at once, before it is put off; 0: no bound of its own.",

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
 
-from hilum.core.archive.model import Commitment, Retrieved
+from hilum.core.archive.model import Commitment, ReferencedInstance, Retrieved
 from hilum.core.orders.model import Order, PerformedMessage
 from hilum.core.reports.model import FiledReport
 from hilum.core.workitems.model import Report
@@ -21,6 +21,8 @@ class ParcelKind(StrEnum):
     """`reference` is `public_id/version` of a report."""
     PROCEDURE_STEP = "procedure-step"
     """`reference` is the key of an MPPS message as it came."""
+    COMMITMENT_REQUEST = "commitment-request"
+    """`reference` is the transaction UID of a storage commitment that we ask for."""
     COMMITMENT = "commitment"
     """`reference` is the transaction UID of a storage commitment report."""
     WORKITEM_REPORT = "workitem-report"
@@ -34,6 +36,12 @@ class DeliveryState(StrEnum):
     """Not yet sent, or to be sent again at `next_attempt`."""
     SENT = "sent"
     """The receiver accepted it."""
+    STORED = "stored"
+    """The receiver took it; its storage commitment is asked for next."""
+    ASKED = "asked"
+    """Its storage commitment was asked for, and not reported yet."""
+    COMMITTED = "committed"
+    """The receiver reported that it keeps it (PS3.4 J)."""
     UNCERTAIN = "uncertain"
     """The answer did not come: the receiver may have it. It is sent again, under the same name."""
     DEAD = "dead"
@@ -44,6 +52,8 @@ class Verdict(StrEnum):
     """What a receipt means for the queue."""
 
     ACCEPTED = "accepted"
+    STORED = "stored"
+    """Accepted, and to be committed to."""
     RETRY = "retry"
     """A failure that may pass: the head of the queue waits, order is kept."""
     UNCERTAIN = "uncertain"
@@ -102,12 +112,25 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitmentReport:
+    """What a peer reported about a storage commitment that we asked for (PS3.4 J.3.3)."""
+
+    transaction_uid: str
+    committed: frozenset[str]
+    """SOP Instance UIDs."""
+    failed: Mapping[str, int]
+    """SOP Instance UID to Failure Reason (0008,1197)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the peer answered: its own code (DIMSE status, MSA-1, HTTP status) and text."""
 
     verdict: Verdict
     code: str
     text: str
+    report: CommitmentReport | None = None
+    """Came on the association of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +168,24 @@ class ProcedureStepParcel:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedCommitment:
+    """One storage commitment that we ask a peer for."""
+
+    transaction_uid: str
+    destination: str
+    delivery_keys: tuple[int, ...]
+    planned: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentRequestParcel:
+    """A request for storage commitment on its way (PS3.4 J.3.2)."""
+
+    transaction_uid: str
+    references: tuple[ReferencedInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CommitmentParcel:
     """The report of a storage commitment on its way to who asked."""
 
@@ -158,7 +199,14 @@ class WorkitemReportParcel:
     report: Report
 
 
-Parcel = InstanceParcel | ReportParcel | ProcedureStepParcel | CommitmentParcel | WorkitemReportParcel
+Parcel = (
+    CommitmentRequestParcel
+    | InstanceParcel
+    | ReportParcel
+    | ProcedureStepParcel
+    | CommitmentParcel
+    | WorkitemReportParcel
+)
 
 
 @dataclass(frozen=True, slots=True)

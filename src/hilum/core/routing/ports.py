@@ -5,6 +5,7 @@ from typing import Protocol
 
 from hilum.core.reports.ports import ReportsTransaction
 from hilum.core.routing.model import (
+    AskedCommitment,
     Attempt,
     Delivery,
     DeliveryQuery,
@@ -54,6 +55,32 @@ class RoutingShelf(Protocol):
 
     def add_attempt(self, attempt: Attempt) -> None:
         """Keep one attempt."""
+
+    def destinations_stored(self) -> list[str]:
+        """Return destinations with deliveries whose storage commitment is to be asked for."""
+
+    def stored(self, destination: str, limit: int) -> list[Delivery]:
+        """Return the first deliveries of a destination whose storage commitment is to be asked for."""
+
+    def of_keys(self, keys: tuple[int, ...]) -> list[Delivery]:
+        """Return deliveries by key."""
+
+    def move(
+        self, key: int, state: DeliveryState, reason: str, *, attempts: int, next_attempt: datetime
+    ) -> None:
+        """Set how a delivery stands, and after how many attempts, without an attempt."""
+
+    def put_asked(self, asked: AskedCommitment) -> None:
+        """Keep a storage commitment that we ask for."""
+
+    def asked(self, transaction_uid: str) -> AskedCommitment | None:
+        """Return a storage commitment that we asked for and that is not over."""
+
+    def asked_before(self, moment: datetime) -> list[AskedCommitment]:
+        """Return those that were planned before a moment and are not over."""
+
+    def forget_asked(self, transaction_uid: str) -> None:
+        """End a storage commitment that we asked for."""
 
     def put_back(self, key: int) -> None:
         """Make a dead or sent delivery wait again, due now, attempts 0, at its old place in the queue."""

@@ -15,7 +15,7 @@ from hilum.core.kernel.errors import Conflict, Invalid, NotFound
 from hilum.core.orders.events import ProcedureStepReported
 from hilum.core.reports import usecases as reports
 from hilum.core.reports.events import ReportFiled
-from hilum.core.routing import rules
+from hilum.core.routing import committing, rules
 from hilum.core.routing.events import DeliveryDied
 from hilum.core.routing.model import (
     Attempt,
@@ -49,6 +49,7 @@ COMMITMENT_PATIENCE = timedelta(seconds=30)
 
 STATE_AFTER: Mapping[Verdict, DeliveryState] = {
     Verdict.ACCEPTED: DeliveryState.SENT,
+    Verdict.STORED: DeliveryState.STORED,
     Verdict.RETRY: DeliveryState.WAITING,
     Verdict.UNCERTAIN: DeliveryState.UNCERTAIN,
     Verdict.REJECTED: DeliveryState.DEAD,
@@ -159,6 +160,8 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
             if message is None:
                 raise NotFound("the MPPS message of this delivery is gone")
             return ProcedureStepParcel(message)
+        case ParcelKind.COMMITMENT_REQUEST:
+            return committing.request(tx, delivery.reference)
         case ParcelKind.COMMITMENT:
             return CommitmentParcel(archive.commitment(tx, delivery.reference))
         case ParcelKind.WORKITEM_REPORT:
@@ -243,6 +246,11 @@ def _settle(tx: RoutingTransaction, attempted: Attempted, chance: float) -> None
     )
     if state is DeliveryState.DEAD:
         tx.events.append(DeliveryDied(delivery.key, delivery.destination), delivery.trace)
+    if state is DeliveryState.DEAD and delivery.kind is ParcelKind.COMMITMENT_REQUEST:
+        reason = f"storage commitment was not taken up: {receipt.code} {receipt.text}".strip()
+        committing.give_up(tx, delivery.reference, reason, again=False)
+    if receipt.report is not None:
+        committing.take_report(tx, policy.ENGINE, receipt.report)
     if state is DeliveryState.SENT and delivery.kind is ParcelKind.COMMITMENT:
         archive.commitment_reported(tx, delivery.reference)
 
@@ -255,6 +263,8 @@ def _is_here(tx: RoutingTransaction, kind: ParcelKind, reference: str) -> bool:
             return tx.reports.by_public_id(*_report_version(reference)) is not None
         case ParcelKind.PROCEDURE_STEP:
             return tx.orders.performed_message(_number(reference)) is not None
+        case ParcelKind.COMMITMENT_REQUEST:
+            return tx.routing.asked(reference) is not None
         case ParcelKind.COMMITMENT:
             return tx.archive.commitment(reference) is not None
         case ParcelKind.WORKITEM_REPORT:

@@ -16,6 +16,9 @@ NO_BREAK = "\u00a0"
 MARKS: Mapping[str, str] = {
     DeliveryState.WAITING: "waiting",
     DeliveryState.SENT: "good",
+    DeliveryState.STORED: "waiting",
+    DeliveryState.ASKED: "waiting",
+    DeliveryState.COMMITTED: "good",
     DeliveryState.UNCERTAIN: "doubt",
     DeliveryState.DEAD: "bad",
     Verdict.ACCEPTED: "good",

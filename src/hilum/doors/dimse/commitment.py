@@ -10,6 +10,7 @@ from hilum.wire.dicom.commitment import (
     SOP_INSTANCE_UID,
     action_request,
     event_report,
+    told,
 )
 from hilum.wire.dicom.data_sets import decoded, encoded
 from hilum.wire.dicom.dimse.messages import NActionRequest, NEventReportRequest, NEventReportResponse
@@ -35,6 +36,16 @@ def request_commitment(session: Session, context: AcceptedContext, request: NAct
     session.reports_under_way[message_id] = transaction_uid  # from now on it is owed, whatever happens here
     session.respond(context, request, Status.SUCCESS)
     _report(session, context, commitment, message_id)
+
+
+def take_report(session: Session, context: AcceptedContext, request: NEventReportRequest) -> None:
+    """Take what a peer reports about a commitment that we asked it for: it called us, in the SCP's role (PS3.4 J.3.3)."""
+    try:
+        report = told(decoded(session.data_set(), context.transfer_syntax))
+        session.hub.take_commitment_report(session.caller, report)
+        session.respond(context, request, Status.SUCCESS)
+    except HilumError as error:
+        session.refuse(context, request, Service.NORMALIZED, error)
 
 
 def take_answer(session: Session, response: NEventReportResponse) -> None:

@@ -23,6 +23,7 @@ from hilum.wire.dicom.dimse.messages import (
     CStoreRequest,
     NActionRequest,
     NCreateRequest,
+    NEventReportRequest,
     NGetRequest,
     NSetRequest,
 )
@@ -40,7 +41,7 @@ _PLAIN = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.
 
 SUPPORTED: Mapping[str, Supported] = {
     VERIFICATION: Supported(_PLAIN),
-    STORAGE_COMMITMENT: Supported(_PLAIN),
+    STORAGE_COMMITMENT: Supported(_PLAIN, as_scp=True, as_scu=True),
     procedure.PERFORMED_PROCEDURE_STEP: Supported(_PLAIN),
     procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE: Supported(_PLAIN),
     query.MODALITY_WORKLIST_FIND: Supported(_PLAIN),
@@ -66,6 +67,7 @@ _BY_SOP_CLASS: Mapping[tuple[str, type], Serve] = {
     (VERIFICATION, CEchoRequest): verification.echo,
     (query.MODALITY_WORKLIST_FIND, CFindRequest): query.find_worklist,
     (STORAGE_COMMITMENT, NActionRequest): commitment.request_commitment,
+    (STORAGE_COMMITMENT, NEventReportRequest): commitment.take_report,
     (procedure.PERFORMED_PROCEDURE_STEP, NCreateRequest): procedure.create,
     (procedure.PERFORMED_PROCEDURE_STEP, NSetRequest): procedure.change,
     (procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE, NGetRequest): procedure.get,

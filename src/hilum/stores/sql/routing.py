@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select, update
 
 from hilum.core.routing.model import (
+    AskedCommitment,
     Attempt,
     Delivery,
     DeliveryQuery,
@@ -19,7 +20,7 @@ from hilum.core.routing.model import (
     Rule,
     Verdict,
 )
-from hilum.stores.sql import leasing
+from hilum.stores.sql import asking, leasing
 from hilum.stores.sql.opened import Opened
 from hilum.stores.sql.schema import attempts, deliveries, rules
 
@@ -39,6 +40,13 @@ _SAME = select(deliveries.c.key).where(
 _ADD = deliveries.insert().inline()
 _HEAD = (
     _DELIVERIES.where(deliveries.c.destination == bindparam("at"), _PENDING)
+    .order_by(deliveries.c.key)
+    .limit(bindparam("most"))
+)
+_STORED = (
+    _DELIVERIES.where(
+        deliveries.c.destination == bindparam("at"), deliveries.c.state == DeliveryState.STORED.value
+    )
     .order_by(deliveries.c.key)
     .limit(bindparam("most"))
 )
@@ -186,6 +194,43 @@ class SqlRouting:
         row = {field.name: getattr(attempt, field.name) for field in fields(Attempt)}
         self._opened.connection.execute(_ADD_ATTEMPT, row | {"verdict": attempt.verdict.value})
 
+    def destinations_stored(self) -> list[str]:
+        """Return destinations with deliveries whose storage commitment is to be asked for."""
+        return asking.destinations(self._opened.connection)
+
+    def stored(self, destination: str, limit: int) -> list[Delivery]:
+        """Return the first deliveries of a destination whose storage commitment is to be asked for."""
+        rows = self._opened.connection.execute(_STORED, {"at": destination, "most": limit})
+        return [_delivery(row) for row in rows]
+
+    def of_keys(self, keys: tuple[int, ...]) -> list[Delivery]:
+        """Return deliveries by key."""
+        return [found for key in keys if (found := self.delivery(key)) is not None]
+
+    def move(
+        self, key: int, state: DeliveryState, reason: str, *, attempts: int, next_attempt: datetime
+    ) -> None:
+        """Set how a delivery stands, and after how many attempts, without an attempt."""
+        connection, now = self._opened.connection, self._opened.now
+        asking.move(connection, key, state, reason, attempts, next_attempt, now)
+        self._opened.brings_work = True
+
+    def put_asked(self, asked: AskedCommitment) -> None:
+        """Keep a storage commitment that we ask for."""
+        asking.keep(self._opened.connection, asked)
+
+    def asked(self, transaction_uid: str) -> AskedCommitment | None:
+        """Return a storage commitment that we asked for and that is not over."""
+        return asking.read(self._opened.connection, transaction_uid)
+
+    def asked_before(self, moment: datetime) -> list[AskedCommitment]:
+        """Return those that were planned before a moment and are not over."""
+        return asking.before(self._opened.connection, moment)
+
+    def forget_asked(self, transaction_uid: str) -> None:
+        """End a storage commitment that we asked for."""
+        asking.forget(self._opened.connection, transaction_uid)
+
     def put_back(self, key: int) -> None:
         """Make a dead or sent delivery wait again, due now, attempts 0, at its old place in the queue."""
         self._opened.connection.execute(_PUT_BACK, {"at": key, "now": self._opened.now})
@@ -211,7 +256,7 @@ class SqlRouting:
             destination=destination,
             waiting=counts.get("waiting", 0) + counts.get("uncertain", 0),
             dead=counts.get("dead", 0),
-            sent=counts.get("sent", 0),
+            sent=counts.get("sent", 0) + counts.get("committed", 0),
             oldest_waiting=waiting[0] if waiting else None,
             last_reason=(waiting[1] if waiting else "") or (dead[0] if dead else ""),
         )

@@ -1,11 +1,11 @@
 """Storage Commitment Push Model: N-ACTION and N-EVENT-REPORT data sets (PS3.4 J.3)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
 from hilum.core.archive.model import Commitment, ReferencedInstance
+from hilum.core.routing.model import CommitmentReport
 from hilum.wire.dicom.data_sets import (
     INVALID_VALUE,
     AttributeProblem,
@@ -28,16 +28,6 @@ ALL_COMMITTED, FAILURES_EXIST = 1, 2
 _TRANSACTION_UID, _RETRIEVE_AE_TITLE = 0x00081195, 0x00080054
 _REFERENCED, _FAILED = 0x00081199, 0x00081198
 _SOP_CLASS, _SOP_INSTANCE, _FAILURE_REASON = 0x00081150, 0x00081155, 0x00081197
-
-
-@dataclass(frozen=True, slots=True)
-class CommitmentReport:
-    """What an N-EVENT-REPORT tells its requester."""
-
-    transaction_uid: str
-    committed: tuple[ReferencedInstance, ...]
-    failed: tuple[ReferencedInstance, ...]
-    retrieve_ae_title: str = ""
 
 
 def action_request(data_set: DataSet) -> tuple[str, tuple[ReferencedInstance, ...]]:
@@ -70,13 +60,13 @@ def event_report(commitment: Commitment, retrieve_ae_title: str) -> tuple[int, D
     return FAILURES_EXIST, data_set
 
 
-def read_event_report(data_set: DataSet) -> CommitmentReport:
-    """Read an N-EVENT-REPORT, as the requester of a commitment; raises AttributeProblem."""
+def told(data_set: DataSet) -> CommitmentReport:
+    """Read an N-EVENT-REPORT, as the requester of a commitment (PS3.4 Table J.3-2); raises AttributeProblem."""
+    failed = [_reference(item) for item in items_at(data_set, _FAILED)]
     return CommitmentReport(
         transaction_uid=_required_uid(data_set, _TRANSACTION_UID, "TransactionUID"),
-        committed=tuple(_reference(item) for item in items_at(data_set, _REFERENCED)),
-        failed=tuple(_reference(item) for item in items_at(data_set, _FAILED)),
-        retrieve_ae_title=text_at(data_set, _RETRIEVE_AE_TITLE),
+        committed=frozenset(_reference(item).sop_instance_uid for item in items_at(data_set, _REFERENCED)),
+        failed={one.sop_instance_uid: one.failure_reason for one in failed},
     )
 
 

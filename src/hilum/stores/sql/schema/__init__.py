@@ -25,7 +25,7 @@ from hilum.stores.sql.schema.orders import (
 )
 from hilum.stores.sql.schema.patients import patient_records
 from hilum.stores.sql.schema.reports import report_attachments, reports
-from hilum.stores.sql.schema.routing import attempts, deliveries, leases, rules
+from hilum.stores.sql.schema.routing import asked_commitments, attempts, deliveries, leases, rules
 from hilum.stores.sql.schema.workitems import (
     workitem_changes,
     workitem_reports,
@@ -35,6 +35,7 @@ from hilum.stores.sql.schema.workitems import (
 )
 
 __all__ = [
+    "asked_commitments",
     "attempts",
     "audit_entries",
     "chores",

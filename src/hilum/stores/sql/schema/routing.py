@@ -32,6 +32,17 @@ deliveries = Table(
 )
 where("ix_deliveries_head", deliveries, ("destination", "key"), "state IN ('waiting', 'uncertain')")
 
+where("ix_deliveries_stored", deliveries, ("destination", "key"), "state = 'stored'")
+
+asked_commitments = Table(
+    "asked_commitments",
+    metadata,
+    Column("transaction_uid", Words, primary_key=True),
+    *words("destination"),
+    Column("delivery_keys", JSON, nullable=False),
+    *moments("planned"),
+)
+
 attempts = Table(
     "attempts",
     metadata,

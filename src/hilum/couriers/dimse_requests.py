@@ -1,0 +1,48 @@
+"""Requests of normalized services, and what a response means for the queue."""
+
+from hilum.core.orders.model import PerformedMessage
+from hilum.core.routing.model import Receipt, Verdict
+from hilum.wire.dicom.commitment import REQUEST_STORAGE_COMMITMENT, SOP_CLASS_UID, SOP_INSTANCE_UID
+from hilum.wire.dicom.dimse.messages import Command, NActionRequest, NCreateRequest, NSetRequest
+from hilum.wire.dicom.dimse.status import Category, Code, look_up
+from hilum.wire.dicom.mpps import PERFORMED_PROCEDURE_STEP
+
+_BUSY = range(0xA700, 0xA800)
+"""Out of resources: it may pass (PS3.4 B.2.3)."""
+
+
+def procedure_step(message: PerformedMessage, number: int) -> NCreateRequest | NSetRequest:
+    """N-CREATE or N-SET of MPPS (PS3.4 F.7.2)."""
+    if message.creates:
+        return NCreateRequest(
+            AffectedSOPClassUID=PERFORMED_PROCEDURE_STEP,
+            MessageID=number,
+            AffectedSOPInstanceUID=message.sop_instance_uid,
+        )
+    return NSetRequest(
+        RequestedSOPClassUID=PERFORMED_PROCEDURE_STEP,
+        MessageID=number,
+        RequestedSOPInstanceUID=message.sop_instance_uid,
+    )
+
+
+def commitment(number: int) -> NActionRequest:
+    """N-ACTION of storage commitment (PS3.4 J.3.2)."""
+    return NActionRequest(
+        RequestedSOPClassUID=SOP_CLASS_UID,
+        MessageID=number,
+        RequestedSOPInstanceUID=SOP_INSTANCE_UID,
+        ActionTypeID=REQUEST_STORAGE_COMMITMENT,
+    )
+
+
+def judged(response: Command, table: tuple[Code, ...]) -> Receipt:
+    """Return the receipt of a response: the peer's own code, and its comment or the standard's word."""
+    status = getattr(response, "Status", None)
+    if status is None:
+        return Receipt(Verdict.UNCERTAIN, "dimse", "the peer answered with another kind of message")
+    meaning = look_up(status, table)
+    text = getattr(response, "ErrorComment", None) or meaning.meaning
+    if meaning.category in (Category.SUCCESS, Category.WARNING):
+        return Receipt(Verdict.ACCEPTED, f"{status:04X}", text)
+    return Receipt(Verdict.RETRY if status in _BUSY else Verdict.REJECTED, f"{status:04X}", text)
