@@ -362,9 +362,20 @@ def test_the_channel_admits_like_any_resource(archive: Any) -> None:
         assert channel.ping().wait(20)
 
 
-def test_an_own_page_may_listen_with_its_session(archive: Any) -> None:
-    with listening(archive, origin=archive.url) as channel:
+def test_an_own_page_listens_with_its_session_and_another_sites_page_does_not(archive: Any) -> None:
+    archive.hub.open_to_all = False
+    link = archive.hub.issue_link(OPERATOR, "admin")
+    secret, _ = archive.hub.sign_in_by_link(link, "127.0.0.1", "trace")
+    cookie = {"Cookie": f"hilum={secret}"}
+
+    with listening(archive, origin=archive.url, additional_headers=cookie) as channel:
         assert channel.ping().wait(20)
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        listening(archive, origin="http://elsewhere.example", additional_headers=cookie),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
 
 
 def test_a_client_that_takes_nothing_is_dropped_and_holds_nothing_in_memory(

@@ -9,6 +9,7 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from hilum.core.access.model import Peer, PeerKind
 from hilum.core.reactions import react
 from hilum.core.workitems.model import WorkitemState
 from hilum.couriers.dimse import DimseCourier
@@ -283,6 +284,44 @@ def test_find_matches_sequences_ranges_and_names(scu: Scu) -> None:
     assert [one.PatientID for one in scu.find(PatientName="M?ller*", PatientID="")] == ["P1"]
     assert scu.find(ProcedureStepState="COMPLETED") == []
     assert all("TransactionUID" not in one or not one.TransactionUID for one in scu.find(TransactionUID=""))
+
+
+def test_more_matches_than_the_limit_are_a700_and_not_silence(serve: Any, hub: Any) -> None:
+    entity = AE("STATION")
+    entity.add_requested_context(PUSH)
+    entity.add_requested_context(QUERY)
+    association = entity.associate("127.0.0.1", serve(hub, most_answers=1))
+    few = Scu(association)
+    identifier = Dataset()
+    identifier.SOPInstanceUID = ""
+
+    few.create(step())
+    assert len(few.find(QUERY)) == 1
+    few.create(step(), "1.2.5")
+    answers = list(association.send_c_find(identifier, QUERY))
+    with disable_value_validation():
+        odd = Dataset()
+        odd.ScheduledProcedureStepStartDateTime = "2026-2027-2028"
+        refused = list(association.send_c_find(odd, QUERY))
+    association.release()
+
+    assert [status.Status for status, _ in answers] == [0xA700]
+    assert [status.Status for status, _ in refused] == [0xA900]
+
+
+def test_who_may_not_is_told_0124(serve: Any, hub: Any) -> None:
+    hub.open_to_all = False
+    hub.put_peer(_operator(), Peer("viewer", PeerKind.DICOM, "127.0.0.1", 0, "STATION", roles=("viewer",)))
+    entity = AE("STATION")
+    for sop_class in (PUSH, PULL):
+        entity.add_requested_context(sop_class)
+    association = entity.associate("127.0.0.1", serve(hub))
+    viewer = Scu(association)
+
+    created, found = viewer.create(step()), viewer.find()
+    association.release()
+
+    assert (created, found) == (0x0124, [])
 
 
 def test_conformance_is_what_the_services_register() -> None:

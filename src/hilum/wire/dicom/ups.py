@@ -96,19 +96,14 @@ STATUS_OF_REMARK: Mapping[Remark, int] = MappingProxyType(
 
 def attributes_of(octets: bytes, transfer_syntax_uid: str) -> dict[str, Any]:
     """Return the attributes of an encoded data set; raises Invalid where it is damaged or too long."""
-    if len(octets) > MOST_OCTETS:
-        raise Invalid(f"a workitem of more than {MOST_OCTETS} octets is not kept")
+    _demand_short(octets)
     meta = FileMeta(transfer_syntax_uid, 0)
-    return _without_character_sets(instance_json(octets, lambda _: "", meta, inline_up_to=MOST_OCTETS))
+    return _writable(instance_json(octets, lambda _: "", meta, inline_up_to=MOST_OCTETS))
 
 
 def attributes_of_json(octets: bytes) -> dict[str, Any]:
-    """Return the attributes of an `application/dicom+json` body: one object, alone or in an array. Raises Invalid.
-
-    They are written and read once, so that whatever is kept can also be sent by DIMSE.
-    """
-    if len(octets) > MOST_OCTETS:
-        raise Invalid(f"a workitem of more than {MOST_OCTETS} octets is not kept")
+    """Return the attributes of an `application/dicom+json` body: one object, alone or in an array. Raises Invalid."""
+    _demand_short(octets)
     try:
         given = json.loads(octets)
     except (ValueError, RecursionError) as error:
@@ -116,13 +111,22 @@ def attributes_of_json(octets: bytes) -> dict[str, Any]:
     one = given[0] if isinstance(given, list) and len(given) == 1 else given
     if not isinstance(one, dict):
         raise Invalid("the body is not one DICOM JSON object", next_step="send one data set (PS3.18 F.2)")
-    check_values(one)
+    return _writable({tag: value for tag, value in one.items() if not tag.startswith("0000")})
+
+
+def _demand_short(octets: bytes) -> None:
+    if len(octets) > MOST_OCTETS:
+        raise Invalid(f"a workitem of more than {MOST_OCTETS} octets is not kept")
+
+
+def _writable(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes written and read once, so that whatever is kept from one door can be sent by the other."""
+    check_values(attributes)
     try:
-        data_set = data_set_of_json({tag: value for tag, value in one.items() if not tag.startswith("0000")})
-        put(data_set, SPECIFIC_CHARACTER_SET, "CS", UTF_8_TERM)
-        return _without_character_sets(data_set_json(data_set))
+        plain = _without_character_sets(attributes)
+        return _without_character_sets(data_set_json(data_set_of(plain)))
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, struct.error) as error:
-        raise Invalid("a value of the DICOM JSON does not fit its VR", peer_said=str(error)[:200]) from error
+        raise Invalid("a value of the data set does not fit its VR", peer_said=str(error)[:200]) from error
 
 
 def affected_uid(octets: bytes) -> str:
