@@ -17,6 +17,8 @@ from hilum.core.archive.model import Between, Exact, Wildcard
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
 from hilum.core.kernel.errors import Invalid, Refused
+from hilum.core.reactions import react
+from hilum.core.routing.model import DeliveryQuery
 from hilum.core.workitems.events import WorkitemReported
 from hilum.core.workitems.model import (
     ALL_WORKITEMS,
@@ -511,6 +513,9 @@ def test_a_receiver_by_association_must_be_a_known_peer(made: Any) -> None:
     made.hub.put_peer(made.operator, Peer("station", PeerKind.DICOM, "127.0.0.1", 104, "NOBODY"))
     call()
     assert WorkitemReported("NOBODY", 1, 1, by_association=True) in made.news()
+    react(made.hub, 100)
+    [delivery] = made.hub.deliveries(made.operator, DeliveryQuery(destination="station"))
+    assert (delivery.reference, delivery.trace) == ("1/NOBODY", made.operator.trace)
 
 
 def test_a_restart_is_told_to_all_subscribers_and_to_the_fallback_list(made: Any) -> None:

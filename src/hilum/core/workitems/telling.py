@@ -48,13 +48,17 @@ def subscribe(
         raise WorkitemUnknown(Reason.RECEIVER_UNKNOWN, "configure it as a peer: hilum peers add")
     lock = wanted.deletion_lock
     if sop_instance_uid in GLOBAL:
-        _subscribe_globally(tx, sop_instance_uid, wanted)
+        _subscribe_globally(tx, caller.trace, sop_instance_uid, wanted)
     else:
         workitem = _workitem(tx, sop_instance_uid)
         _hear(tx, wanted)
         tx.workitems.subscribe(wanted.ae_title, sop_instance_uid, deletion_lock=lock)
         tell(
-            tx, (wanted.ae_title, wanted.channel), sop_instance_uid, [rules.state_report(workitem.attributes)]
+            tx,
+            caller.trace,
+            (wanted.ae_title, wanted.channel),
+            sop_instance_uid,
+            [rules.state_report(workitem.attributes)],
         )
     detail = f"{wanted.ae_title}{' with lock' if lock else ''}"
     record(tx, caller, "workitems.subscribe", f"Workitem/{sop_instance_uid}", detail=detail)
@@ -86,9 +90,10 @@ def announce_restart(tx: WorkitemsTransaction, fallback: Iterable[str]) -> None:
     for ae_title in sorted(set(fallback) - known):
         _hear(tx, Subscriber(ae_title, Channel.ASSOCIATION))
     subscribed = dict(tx.workitems.all_subscribers())
+    trace = tx.fresh_key()[:16]
     for ae_title in sorted({*subscribed, *fallback}):
         channel = subscribed.get(ae_title, Channel.ASSOCIATION)
-        tell(tx, (ae_title, channel), ALL_WORKITEMS, [(EventType.SCP_STATUS_CHANGE, _RESTARTED)])
+        tell(tx, trace, (ae_title, channel), ALL_WORKITEMS, [(EventType.SCP_STATUS_CHANGE, _RESTARTED)])
 
 
 def welcome(tx: WorkitemsTransaction, workitem: Workitem) -> list[Told]:
@@ -104,16 +109,20 @@ def welcome(tx: WorkitemsTransaction, workitem: Workitem) -> list[Told]:
 
 
 def tell_subscribers(
-    tx: WorkitemsTransaction, sop_instance_uid: str, events: Sequence[tuple[EventType, Attributes]]
+    tx: WorkitemsTransaction,
+    trace: str,
+    sop_instance_uid: str,
+    events: Sequence[tuple[EventType, Attributes]],
 ) -> None:
     """Write events for everybody subscribed to a workitem."""
     if events:
         for told in tx.workitems.subscribers_of(sop_instance_uid):
-            tell(tx, told, sop_instance_uid, events)
+            tell(tx, trace, told, sop_instance_uid, events)
 
 
 def tell(
     tx: WorkitemsTransaction,
+    trace: str,
     told: Told,
     sop_instance_uid: str,
     events: Sequence[tuple[EventType, Attributes]],
@@ -125,7 +134,7 @@ def tell(
         for event_type, information in events
     ]
     by_association = channel is Channel.ASSOCIATION
-    tx.events.append(WorkitemReported(ae_title, numbers[0], numbers[-1], by_association), tx.fresh_key()[:16])
+    tx.events.append(WorkitemReported(ae_title, numbers[0], numbers[-1], by_association), trace)
 
 
 def report(tx: WorkitemsTransaction, ae_title: str, number: int) -> Report:
@@ -155,7 +164,9 @@ _RESTARTED: Attributes = {
 """Subscriptions and workitems are in the database: a restart forgets neither."""
 
 
-def _subscribe_globally(tx: WorkitemsTransaction, sop_instance_uid: str, wanted: Subscriber) -> None:
+def _subscribe_globally(
+    tx: WorkitemsTransaction, trace: str, sop_instance_uid: str, wanted: Subscriber
+) -> None:
     """Join all workitems that there are, or that match; with lock, each is reported as it stands (CC.2.4.3)."""
     asked: tuple[Key, ...] = wanted.keys if sop_instance_uid == FILTERED_WORKITEMS else ()
     keys = localised(asked, tx.now.tzinfo)
@@ -165,7 +176,13 @@ def _subscribe_globally(tx: WorkitemsTransaction, sop_instance_uid: str, wanted:
             uid = workitem.sop_instance_uid
             tx.workitems.subscribe_if_not(wanted.ae_title, uid, deletion_lock=wanted.deletion_lock)
             if wanted.deletion_lock:
-                tell(tx, (wanted.ae_title, wanted.channel), uid, [rules.state_report(workitem.attributes)])
+                tell(
+                    tx,
+                    trace,
+                    (wanted.ae_title, wanted.channel),
+                    uid,
+                    [rules.state_report(workitem.attributes)],
+                )
 
 
 def _hear(tx: WorkitemsTransaction, wanted: Subscriber) -> None:

@@ -45,7 +45,7 @@ def create(
     _note(tx, caller, workitem, "created")
     record(tx, caller, "workitems.create", _entity(workitem))
     for subscriber in welcome(tx, workitem):
-        tell(tx, subscriber, workitem.sop_instance_uid, rules.events_of_creation(attributes))
+        tell(tx, caller.trace, subscriber, workitem.sop_instance_uid, rules.events_of_creation(attributes))
     return workitem, remark
 
 
@@ -73,7 +73,9 @@ def change(
     attributes = rules.changed(workitem, given, tx.now)
     tx.workitems.put(replace(workitem, attributes=attributes, updated=tx.now))
     record(tx, caller, "workitems.change", _entity(workitem))
-    tell_subscribers(tx, sop_instance_uid, rules.events_of_change(workitem.attributes, attributes))
+    tell_subscribers(
+        tx, caller.trace, sop_instance_uid, rules.events_of_change(workitem.attributes, attributes)
+    )
 
 
 def change_state(
@@ -107,7 +109,9 @@ def request_cancel(
     if workitem.state is WorkitemState.IN_PROGRESS and not watched:
         raise WorkitemConflict(Reason.PERFORMER_OUT_OF_REACH, next_step="speak to the performer yourself")
     record(tx, caller, "workitems.cancel", _entity(workitem), detail=workitem.state)
-    tell_subscribers(tx, sop_instance_uid, [(EventType.CANCEL_REQUESTED, _request(cancellation))])
+    tell_subscribers(
+        tx, caller.trace, sop_instance_uid, [(EventType.CANCEL_REQUESTED, _request(cancellation))]
+    )
     if workitem.state is WorkitemState.IN_PROGRESS:
         _note(tx, caller, workitem, "cancel requested")
         return Remark.NOTHING
@@ -164,7 +168,7 @@ def _move(
     tx.workitems.put(moved)
     _note(tx, caller, moved, "")
     record(tx, caller, "workitems.state", _entity(moved), detail=state)
-    tell_subscribers(tx, moved.sop_instance_uid, [rules.state_report(attributes)])
+    tell_subscribers(tx, caller.trace, moved.sop_instance_uid, [rules.state_report(attributes)])
     return replace(moved, version=moved.version + 1)
 
 
