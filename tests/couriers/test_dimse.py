@@ -31,7 +31,7 @@ from hilum.wire.dicom.frame_work import work_on
 from hilum.wire.dicom.part10 import read_file_meta
 
 EXPLICIT, IMPLICIT, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"
-CT, MR, SC = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "4", "7"))
+CT, MR, SC, RT_PLAN = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "4", "7", "481.5"))
 VERIFICATION, PUSH = "1.2.840.10008.1.1", "1.2.840.10008.1.20.1"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 QUICK = Timers(artim=1, acse=3, idle=3)
@@ -47,7 +47,7 @@ class Destination:
         self.associations = 0
         self._answer = answer
         self._entity = AE("DEST")
-        for sop_class in (CT, MR, SC):
+        for sop_class in (CT, MR, SC, RT_PLAN):
             self._entity.add_supported_context(sop_class, syntaxes)
         self._entity.add_supported_context(VERIFICATION)
         self._entity.add_supported_context(PUSH, scu_role=False, scp_role=True)
@@ -184,6 +184,48 @@ def test_who_takes_one_uncompressed_syntax_only_gets_the_same_pixels(
     assert (receipt.code, got.file_meta.TransferSyntaxUID) == ("0000", syntax)
     assert (got.pixel_array == sent.pixel_array).all()
     assert (got.SOPInstanceUID, got.PatientName) == (sent.SOPInstanceUID, sent.PatientName)
+
+
+JPEG_LS, HTJ2K, JPEG_BASELINE = (
+    "1.2.840.10008.1.2.4.80",
+    "1.2.840.10008.1.2.4.201",
+    "1.2.840.10008.1.2.4.50",
+)
+
+
+@pytest.mark.parametrize(
+    ("takes", "sent_in", "arrived"),
+    [
+        ((EXPLICIT, JPEG_LS, HTJ2K), (HTJ2K, JPEG_LS), HTJ2K),
+        ((EXPLICIT, JPEG_LS), (HTJ2K, JPEG_LS), JPEG_LS),
+        ((EXPLICIT,), (HTJ2K, JPEG_LS), EXPLICIT),
+        ((JPEG_LS,), (JPEG_LS,), JPEG_LS),
+        ((EXPLICIT, JPEG_BASELINE), (JPEG_BASELINE,), EXPLICIT),
+    ],
+)
+def test_a_peer_is_sent_what_it_prefers_of_what_it_takes_and_nothing_with_loss(
+    destination: Any, courier: Any, takes: tuple[str, ...], sent_in: tuple[str, ...], arrived: str
+) -> None:
+    place = destination(takes)
+    sender = courier(place.port)
+    sender.peer = replace(sender.peer, options=replace(sender.peer.options, sent_in=sent_in))
+
+    receipt = sender.send(_parcel("CT_small.dcm"))
+
+    [got], sent = place.got, dcmread(get_testdata_file("CT_small.dcm"))
+    assert (receipt.code, got.file_meta.TransferSyntaxUID) == ("0000", arrived)
+    assert (got.pixel_array == sent.pixel_array).all()
+
+
+def test_what_has_no_pixels_is_sent_to_such_a_peer_as_it_is(destination: Any, courier: Any) -> None:
+    place = destination((EXPLICIT, IMPLICIT, JPEG_LS))
+    sender = courier(place.port)
+    sender.peer = replace(sender.peer, options=replace(sender.peer.options, sent_in=(JPEG_LS,)))
+
+    receipt = sender.send(_parcel("rtplan.dcm"))
+
+    assert receipt.code == "0000"
+    assert place.got[0].file_meta.TransferSyntaxUID == IMPLICIT
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])

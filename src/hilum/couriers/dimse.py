@@ -89,7 +89,9 @@ class DimseCourier:
 
     def expect(self, kinds: Iterable[tuple[str, str]]) -> Receipt | None:
         """Associate for these (SOP class, transfer syntax as stored); return why there is no association."""
-        self._expected = [one for sop_class, syntax in kinds for one in _storage_proposals(sop_class, syntax)]
+        self._expected = [
+            one for kind in kinds for one in _storage_proposals(*kind, self.peer.options.sent_in)
+        ]
         try:
             self._associate(self._expected[:1])
         except Unreachable as failure:
@@ -160,7 +162,8 @@ class DimseCourier:
     def _store(self, parcel: InstanceParcel) -> Receipt:
         instance = parcel.retrieved.instance
         sop_class = instance.sop_class_uid
-        wanted = _storage_proposals(sop_class, instance.transfer_syntax_uid)
+        preferred = self.peer.options.sent_in
+        wanted = _storage_proposals(sop_class, instance.transfer_syntax_uid, preferred)
         if self._context(sop_class, wanted) is None:
             return Receipt(Verdict.REJECTED, "0122", "the peer does not accept this SOP class")
         accepted = {
@@ -169,7 +172,7 @@ class DimseCourier:
             if context.abstract_syntax == sop_class
         }
         with parcel.open_blob(instance.blob.digest) as file:
-            outgoing = outgoing_data_set(file, parcel.retrieved, accepted, self.frame_worker)
+            outgoing = outgoing_data_set(file, parcel.retrieved, accepted, self.frame_worker, preferred)
             request = self._store_request(sop_class, instance.sop_instance_uid)
             context = accepted[outgoing.transfer_syntax_uid]
             return requests.judged(self._ask(context, request, outgoing.stream), STORAGE)
@@ -370,11 +373,16 @@ class DimseCourier:
             self._association = None
 
 
-def _storage_proposals(sop_class_uid: str, transfer_syntax_uid: str) -> list[Proposal]:
-    """Return contexts for a class: what is stored alone, so that it is not lost to another one, and what all take."""
+def _storage_proposals(
+    sop_class_uid: str, transfer_syntax_uid: str, preferred: Sequence[str]
+) -> list[Proposal]:
+    """Return contexts for a class: what is stored and preferred, each alone so that none is lost, and what all take."""
+    alone: list[Proposal] = [
+        (sop_class_uid, (one,)) for one in dict.fromkeys([transfer_syntax_uid, *preferred])
+    ]
     if transfer_syntax_uid in UNCOMPRESSED:
-        return [(sop_class_uid, UNCOMPRESSED), (sop_class_uid, (transfer_syntax_uid,))]
-    return [(sop_class_uid, (transfer_syntax_uid,)), (sop_class_uid, UNCOMPRESSED)]
+        return [(sop_class_uid, UNCOMPRESSED), *alone]
+    return [*alone, (sop_class_uid, UNCOMPRESSED)]
 
 
 def _code_of(failure: AssociationEnded | ProtocolError) -> str:

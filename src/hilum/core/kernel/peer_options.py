@@ -56,6 +56,11 @@ class PeerOptions:
         "UIDs of transfer syntaxes that it may store in, best first; empty: any, in its own order.",
         pattern=_UID,
     )
+    sent_in: tuple[str, ...] = option(
+        (),
+        "UIDs of transfer syntaxes without loss that objects are sent to it in, best first; empty: as they are stored.",
+        pattern=_UID,
+    )
     sop_classes: tuple[str, ...] = option(
         (), "UIDs of SOP classes that are agreed on with it; empty: all that are served.", pattern=_UID
     )

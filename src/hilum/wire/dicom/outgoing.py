@@ -1,7 +1,7 @@
 """A stored object as one receiver gets it: showing the surviving person, in a transfer syntax that it accepts."""
 
 import io
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
@@ -11,7 +11,7 @@ from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.coercion import coerced
 from hilum.wire.dicom.frame_work import FrameWorker
 from hilum.wire.dicom.part10 import read_file_meta
-from hilum.wire.dicom.transcoding import LOSSLESS_TARGETS, can_be_transcoded, transcoded
+from hilum.wire.dicom.transcoding import LOSSLESS_TARGETS, can_be_transcoded, is_lossy_target, transcoded
 from hilum.wire.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from hilum.wire.dicom.upper_layer.fragmentation import Readable
 
@@ -28,28 +28,36 @@ class OutgoingDataSet:
 
 
 def outgoing_data_set(
-    file: BinaryIO, retrieved: Retrieved, accepted: Container[str], worker: FrameWorker
+    file: BinaryIO,
+    retrieved: Retrieved,
+    accepted: Container[str],
+    worker: FrameWorker,
+    preferred: Sequence[str] = (),
 ) -> OutgoingDataSet:
-    """Return the data set as stored where the receiver accepts that, else the best without loss that it accepts.
+    """Return the data set as preferred, else as stored, else in the best without loss that the receiver accepts.
 
     `file` must stay open while the stream is read. Raises Invalid when the receiver accepts nothing that we can write.
     """
     stored = retrieved.instance.transfer_syntax_uid
-    if stored in accepted:
-        return OutgoingDataSet(stored, _as_stored(file, retrieved))
-    targets = [one for one in LOSSLESS_TARGETS if one in accepted and can_be_transcoded(stored, one)]
-    if not targets:
-        raise Invalid(
-            "the receiver accepts no transfer syntax of this instance",
-            next_step="let it accept Explicit or Implicit VR Little Endian for this SOP class",
-        )
-    shown = _shown(file, retrieved)
-    for target in targets[:-1]:
+    wanted = dict.fromkeys(
+        [*(one for one in preferred if not is_lossy_target(one)), stored, *LOSSLESS_TARGETS]
+    )
+    refusal = Invalid(
+        "the receiver accepts no transfer syntax of this instance",
+        next_step="let it accept Explicit or Implicit VR Little Endian for this SOP class",
+    )
+    shown: BinaryIO | None = None
+    for target in wanted:
+        if target not in accepted or not can_be_transcoded(stored, target):
+            continue
+        if target == stored:
+            return OutgoingDataSet(stored, _as_stored(file, retrieved))
+        shown = shown or _shown(file, retrieved)
         try:
             return _transcoded(shown, target, worker)
-        except Invalid:
-            continue  # it does not hold pixels of this kind; the next one may
-    return _transcoded(shown, targets[-1], worker)
+        except Invalid as error:
+            refusal = error  # it does not hold pixels of this kind; the next one may
+    raise refusal
 
 
 def _transcoded(file: BinaryIO, target: str, worker: FrameWorker) -> OutgoingDataSet:
