@@ -1,4 +1,4 @@
-"""WADO-RS metadata: all attributes but the bulk ones, as DICOM JSON (PS3.18 10.4.1.1.2, Annex F)."""
+"""WADO-RS metadata: all attributes but the bulk ones, in JSON or XML (PS3.18 10.4.1.1.2)."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,16 +14,15 @@ from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Invalid
 from hilum.doors.dicomweb.acceptance import Offer, accepted_ranges, demand
 from hilum.doors.dicomweb.compressed import compressed_answer
-from hilum.doors.dicomweb.paths import retrieved, service_url
+from hilum.doors.dicomweb.data_set_answers import DICOM_XML, MANY, ONE, Located, data_sets_answer
+from hilum.doors.dicomweb.paths import instance_url, retrieved, service_url
 from hilum.doors.dicomweb.summaries import Summaries
-from hilum.doors.dicomweb.tagged import not_modified, version_of
+from hilum.doors.dicomweb.tagged import Version, not_modified, version_of
 from hilum.wire.dicom.coercion_json import coerced_metadata
 from hilum.wire.dicom.json_model import BulkDataUri, JsonDataSet, instance_json
 from hilum.wire.dicom.series_summary import SeriesSummary
 from hilum.wire.dicom.slotted import OPEN, Slotted, filling_of, gzipped
 
-DICOM_JSON = "application/dicom+json"
-JSON_OFFERS = (Offer(DICOM_JSON), Offer("application/json"))
 _UNREADABLE = '299 hilum "some instances cannot be read and are left out"'
 _Text = TypeVar("_Text", bytes, bytes | Slotted)
 _Shown = tuple[list[Retrieved], SeriesSummary]
@@ -38,12 +37,18 @@ class Metadata:
 
     def answer(self, request: Request, caller: Caller) -> Response:
         """Answer `GET .../metadata` of a study, a series or an instance."""
-        offer = demand(accepted_ranges(request), JSON_OFFERS)
+        ranges = accepted_ranges(request)
         found = retrieved(request, self._hub, caller)
+        offer = demand(ranges, ONE if len(found) == 1 else MANY)
         version = version_of(request, found)
         known = not_modified(request, version)
         if known is not None:
             return known
+        if offer.multipart or offer.media_type == DICOM_XML:
+            return data_sets_answer(request, offer, (self._read(request, one) for one in found), version.headers)
+        return self._json(request, offer, found, version)
+
+    def _json(self, request: Request, offer: Offer, found: list[Retrieved], version: Version) -> Response:
         series = self._series(found)
         left_out = {"Warning": _UNREADABLE} if any(summary.unreadable for _, summary in series) else {}
         headers = {**version.headers, **left_out, "Content-Type": offer.media_type}
@@ -54,6 +59,10 @@ class Metadata:
             lambda: _listed(_plain(*one, url.encode()) for one in series),
             headers,
         )
+
+    def _read(self, request: Request, one: Retrieved) -> Located:
+        url = instance_url(request, one)
+        return f"{url}/metadata", shown_json(self._hub, one, lambda path: f"{url}/bulk/{path}")
 
     def _series(self, found: list[Retrieved]) -> list[_Shown]:
         grouped = [list(shown) for _, shown in groupby(found, lambda one: one.series_instance_uid)]

@@ -23,12 +23,17 @@ def multipart_answer(
 
     `at_once` sends a short answer whole: a stream pays a way to another thread for each piece.
     """
+    content_type, body = multipart_pieces(media_type, parts)
+    headers = {**headers, "Content-Type": content_type}
+    return Response(b"".join(body), headers=headers) if at_once else StreamingResponse(body, headers=headers)
+
+
+def multipart_pieces(media_type: str, parts: Iterator[Part]) -> tuple[str, Iterator[bytes]]:
+    """Return Content-Type and body of an answer of parts, its first part made at once."""
     boundary = secrets.token_hex(16)
     first = next(parts)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    body = _body(boundary.encode("ascii"), first, parts)
-    headers = {**headers, "Content-Type": content_type}
-    return Response(b"".join(body), headers=headers) if at_once else StreamingResponse(body, headers=headers)
+    return content_type, _body(boundary.encode("ascii"), first, parts)
 
 
 def _body(boundary: bytes, first: Part, others: Iterator[Part]) -> Iterator[bytes]:

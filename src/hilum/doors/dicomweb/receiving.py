@@ -1,5 +1,6 @@
 """Parts of a store request to stored instances, one at a time, each committed on its own (PS3.18 10.5.2)."""
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, wait
@@ -9,7 +10,7 @@ from hilum.core.archive.model import StoreOutcome
 from hilum.core.archive.ports import Spool
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
-from hilum.core.kernel.errors import Invalid
+from hilum.core.kernel.errors import Busy, Invalid
 from hilum.core.kernel.identifiers import uid
 from hilum.doors._http.negotiation import parse_media_type
 from hilum.doors.dicomweb.outgoing import DICOM
@@ -21,7 +22,8 @@ from hilum.wire.dicom.sop_classes import is_storable
 from hilum.wire.dicom.source import BytesSource
 
 PROCESSING_FAILURE, DUPLICATE_INSTANCE, SOP_CLASS_NOT_SUPPORTED = 0x0110, 0x0111, 0x0122
-NOT_AUTHORIZED, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0124, 0xA900, 0xC000
+NOT_AUTHORIZED, OUT_OF_RESOURCES = 0x0124, 0xA700
+DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0xA900, 0xC000
 """Failure Reason (0008,1197): PS3.18 Table I.2-2, PS3.7 Annex C."""
 
 _FAILURES = {
@@ -35,6 +37,7 @@ AT_ONCE = 4
 _FIRST_LOOK = 64 << 10
 _LAST_LOOK = 2 << 20
 """Octets within which the File Meta Information and the two first UIDs of the data set must stand."""
+_UID = re.compile(r"[0-9.]{1,64}")
 _TRANSPARENT = frozenset({"", "binary", "8bit", "7bit"})
 
 
@@ -48,12 +51,15 @@ class Outcome:
     series_instance_uid: str = ""
     failure: int = 0
     comment: str = ""
+    warning: int = 0
+    """Warning Reason (0008,1196) of what was stored otherwise than it came; 0 for none."""
 
 
 class Receiver:
     """Takes the parts of one request: while one is stored, the next arrives.
 
-    What stops one instance is its outcome; Busy and Refused stop the request. Outcomes keep the order of the parts,
+    What stops one instance is its outcome, want of room included; Refused stops the request. Outcomes keep the order
+    of the parts,
     and so do two parts of one SOP Instance UID.
     """
 
@@ -86,6 +92,14 @@ class Receiver:
             part.write(chunk)
         except Invalid as error:
             part.fail(CANNOT_UNDERSTAND, error.what)
+        except Busy as error:
+            part.fail(OUT_OF_RESOURCES, error.what)
+
+    def fail(self, failure: int, comment: str, uids: tuple[str, str]) -> None:
+        """Let the instance that is arriving fail, named by SOP Class and Instance UID as far as they are known."""
+        if self._part is not None:
+            self._part.name(*uids)
+            self._part.fail(failure, comment)
 
     def end(self) -> None:
         """Let the instance be stored; raises what stopped an earlier one."""
@@ -145,6 +159,10 @@ class _Part:
         self._comment = comment
         self.discard()
 
+    def name(self, sop_class_uid: str, sop_instance_uid: str) -> None:
+        if not self._uids[1] and _UID.fullmatch(sop_class_uid) and _UID.fullmatch(sop_instance_uid):
+            self._uids = (sop_class_uid, sop_instance_uid)
+
     def failed(self) -> Outcome:
         sop_class_uid, sop_instance_uid = self._uids
         return Outcome(sop_class_uid, sop_instance_uid, failure=self.failure, comment=self._comment)
@@ -159,6 +177,9 @@ class _Part:
             return self._stored(caller, study_instance_uid)
         except Invalid as error:
             self.fail(CANNOT_UNDERSTAND, error.what)
+            return self.failed()
+        except Busy as error:
+            self.fail(OUT_OF_RESOURCES, error.what)
             return self.failed()
         finally:
             self.discard()

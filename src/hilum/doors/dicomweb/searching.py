@@ -1,6 +1,5 @@
 """QIDO-RS: search for studies, series and instances (PS3.18 10.6)."""
 
-import json
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -12,8 +11,7 @@ from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.identifiers import uid
 from hilum.doors._http.endpoints import Answer
 from hilum.doors.dicomweb.acceptance import accepted_ranges, demand
-from hilum.doors.dicomweb.compressed import text_answer
-from hilum.doors.dicomweb.metadata import JSON_OFFERS
+from hilum.doors.dicomweb.data_set_answers import MANY, data_sets_answer
 from hilum.doors.dicomweb.paths import service_url, uid_in_path
 from hilum.wire.dicom.search import SearchRequest, search_answer, search_request
 
@@ -24,6 +22,7 @@ _UIDS = {
     "sop_class_uid",
     "sop_classes_in_study",
 }
+_RETRIEVE_URL = "00081190"
 _MORE = (
     "The number of results exceeded the maximum supported by the server. Additional results can be requested."
 )
@@ -45,7 +44,7 @@ class Searching:
         return answer
 
     def _answer(self, request: Request, caller: Caller, level: Level) -> Response:
-        offer = demand(accepted_ranges(request), JSON_OFFERS)
+        offer = demand(accepted_ranges(request), MANY)
         search = self._read(request, level)
         found = self._hub.find(caller, self._capped(search.query))
         warnings = list(search.warnings)
@@ -54,8 +53,8 @@ class Searching:
             warnings.append(_MORE)
         base_url = service_url(request)
         answers = [search_answer(one, search, base_url) for one in found]
-        body = json.dumps(answers, separators=(",", ":")).encode("ascii")
-        response = text_answer(request, body, {"Content-Type": offer.media_type})
+        located = ((str(one[_RETRIEVE_URL]["Value"][0]), one) for one in answers)
+        response = data_sets_answer(request, offer, located, {})
         for warning in warnings:
             response.headers.append("Warning", f'299 hilum "{_quoted(warning)}"')
         return response
