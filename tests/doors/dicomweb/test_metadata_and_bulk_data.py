@@ -105,8 +105,6 @@ def test_json_in_parts_is_one_array(http: httpx.Client) -> None:
 
 
 def test_the_store_response_comes_in_xml(http: httpx.Client) -> None:
-    from .conftest import RELATED, related
-
     image = made_up()
     headers = {"Content-Type": RELATED, "Accept": "application/dicom+xml"}
 
