@@ -45,7 +45,9 @@ class Metadata:
         if known is not None:
             return known
         if offer.multipart or offer.media_type == DICOM_XML:
-            return data_sets_answer(request, offer, (self._read(request, one) for one in found), version.headers)
+            return data_sets_answer(
+                request, offer, (self._read(request, one) for one in found), version.headers
+            )
         return self._json(request, offer, found, version)
 
     def _json(self, request: Request, offer: Offer, found: list[Retrieved], version: Version) -> Response:
