@@ -15,6 +15,7 @@ from hilum.core.archive.model import (
     Commitment,
     CommitmentState,
     Exact,
+    Found,
     Header,
     Level,
     Match,
@@ -29,6 +30,7 @@ from hilum.core.kernel.identifiers import Identifier
 from hilum.core.patients import usecases as patients
 from hilum.core.patients.model import Demographics, PatientStatement
 from hilum.stores.sql import Database
+from hilum.wire.dicom.bookmarks import bookmark_of, bookmark_text
 
 OPERATOR = policy.local_operator("trace")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -258,6 +260,33 @@ def test_instances_come_by_number_and_pages_are_stable(database: Database) -> No
 
     numbers = [one.instance.instance_number for page in pages for one in page if one.instance]
     assert numbers == ["1", "2", "9", "10", "11"]
+
+
+@pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.INSTANCE])
+def test_pages_behind_a_bookmark_are_the_whole_list(database: Database, level: Level) -> None:
+    for place in range(12):
+        study, series = place // 4, place // 2
+        header = replace(
+            CT,
+            study_instance_uid=f"1.{study}",
+            study_date="20240101" if study else "",
+            series_instance_uid=f"1.1.{series}",
+            series_number=f"{9 - series}",
+            sop_instance_uid=f"1.1.1.{place}",
+            instance_number=f"{place % 2}",
+        )
+        stored(database, header, place)
+    whole = database.read(lambda tx: tx.archive.find(Query(level, {})))
+
+    paged: list[Found] = []
+    while len(paged) < len(whole):
+        after = bookmark_of(bookmark_text(paged[-1])) if paged else None
+        query = Query(level, {}, limit=2, after=after)
+        page = database.read(lambda tx, query=query: tx.archive.find(query))
+        assert page
+        paged += page
+
+    assert paged == whole
 
 
 @pytest.mark.parametrize("number", ["", "x", "99999999999999999999", "-1", "+3", "1.5", "--1", "٣"])

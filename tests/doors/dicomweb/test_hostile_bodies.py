@@ -24,9 +24,9 @@ def _post(http: httpx.Client, body: bytes | Iterator[bytes], content_type: str =
         ('multipart/related; type="application/dicom"; boundary=""', 400),
         (f'multipart/related; type="application/dicom"; boundary={"b" * 71}', 400),
         ('multipart/related; type="application/dicom"; boundary="b<"', 400),
-        ('multipart/related; type="application/dicom+json"; boundary=b', 415),
+        ('multipart/related; type="application/pdf"; boundary=b', 415),
         ("multipart/form-data; boundary=b", 415),
-        ("application/json", 415),
+        ("application/xml", 415),
         ("nonsense", 400),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from dicomweb_client.api import DICOMwebClient
+from pydicom.dataset import Dataset
 
 from .conftest import MOST_ANSWERS, made_up, part10, store
 
@@ -189,3 +190,92 @@ def test_an_accept_that_is_none_is_400(accept: str, http: httpx.Client) -> None:
     answer = http.get("/studies", headers={"Accept": accept})
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("level", ["studies", "series", "instances"])
+def test_pages_stay_true_while_studies_come_in(level: str, http: httpx.Client) -> None:
+    """An offset would show the second answer again; the link goes on behind the last one that was seen."""
+    unique = {"studies": "0020000D", "series": "0020000E", "instances": "00080018"}[level]
+    same_day = [made_up(StudyDate="20240105", StudyTime="10", SeriesNumber=number) for number in range(3)]
+    one_study = [
+        made_up(
+            StudyInstanceUID="1.2.3", StudyDate="20240101", SeriesNumber=number, InstanceNumber=9 - number
+        )
+        for number in range(3)
+    ]
+    store(http, *map(part10, same_day + one_study))
+    expected = [one[unique]["Value"][0] for one in http.get(f"/{level}?limit=5").json()]
+
+    seen: list[str] = []
+    link: str | None = f"/{level}?limit=2&includefield=all"
+    while link:
+        answer = http.get(link)
+        seen += [one[unique]["Value"][0] for one in answer.json()]
+        store(http, part10(made_up(StudyDate="20250101")))
+        link = answer.links.get("next", {}).get("url")
+
+    assert seen[:5] == expected
+    assert len(seen) == len(set(seen)) == (4 if level == "studies" else 6)
+
+
+@pytest.mark.parametrize("after", ["x", "bm9wZQ", "W10", "!" * 600, "WzEsMiwzLDQsNSw2LDdd", "\u00e4"])
+def test_a_page_that_was_never_linked_is_400(after: str, http: httpx.Client) -> None:
+    answer = http.get("/studies", params={"after": after})
+
+    assert answer.status_code == 400
+    assert "Link" in answer.json()["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("StudyDate=20240301&StudyTime=0700-0900", ["newest"]),
+        ("StudyDate=20240201-20240301&StudyTime=1200-0830", ["newest"]),
+        ("StudyDate=20240201-20240301&StudyTime=1000-0830", ["newest", "middle"]),
+    ],
+)
+def test_a_range_of_dates_and_one_of_times_are_one(
+    query: str, expected: list[str], record: dict[str, Any], http: httpx.Client
+) -> None:
+    answer = http.get(f"/studies?{query}")
+
+    assert _studies(answer) == [record[name].StudyInstanceUID for name in expected]
+
+
+def test_attributes_inside_sequences_match_and_are_returned(http: httpx.Client) -> None:
+    request = Dataset()
+    request.ScheduledProcedureStepID, request.RequestedProcedureID = "SPS7", "RP7"
+    wanted = made_up(RequestAttributesSequence=[request])
+    store(http, part10(wanted), part10(made_up()))
+
+    by_tag = http.get("/series?00400275.00400009=SPS7")
+    by_keyword = http.get("/series?RequestAttributesSequence.RequestedProcedureID=RP7&includefield=00400275")
+    nobody = http.get("/series?00400275.00400009=SPS8")
+
+    for answer in (by_tag, by_keyword):
+        (found,) = answer.json()
+        assert found["0020000E"]["Value"] == [wanted.SeriesInstanceUID]
+        (item,) = found["00400275"]["Value"]
+        assert item["00400009"]["Value"] == ["SPS7"]
+    assert nobody.json() == []
+
+
+def test_names_beyond_ascii_say_that_they_are_in_utf_8(http: httpx.Client) -> None:
+    store(
+        http,
+        part10(made_up(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")),
+        part10(made_up(PatientID="P9")),
+    )
+
+    found = {one["00100010"]["Value"][0]["Alphabetic"]: one for one in http.get("/studies").json()}
+
+    assert found["Müller^Jörg"]["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
+    assert "00080005" not in found["Doe^Jane"]
+
+
+def test_the_time_zone_is_returned_where_it_is_known(http: httpx.Client) -> None:
+    store(http, part10(made_up(TimezoneOffsetFromUTC="+0100")))
+
+    (found,) = http.get("/studies").json()
+
+    assert found["00080201"] == {"vr": "SH", "Value": ["+0100"]}

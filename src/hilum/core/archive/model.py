@@ -266,6 +266,19 @@ Match = Exact | AnyOf | Wildcard | Between | AnyBetween
 
 
 @dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A place in the order of answers: that of the last one seen. Pages that begin behind it stay true as studies come."""
+
+    study_date: str
+    study_time: str
+    study_key: int
+    series_number: str = ""
+    series_key: int = 0
+    instance_number: str = ""
+    instance_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A search at one level. Keys are the field names of KEYS in `rules`; absent keys match everything.
 
@@ -276,6 +289,8 @@ class Query:
     matches: Mapping[str, Match]
     limit: int | None = None
     offset: int = 0
+    after: Bookmark | None = None
+    """Restrict to what stands behind this place in the order of answers."""
     fuzzy: bool = False
     """Match person names from the start of any of their parts (PS3.4 C.2.2.2.1.1)."""
     updated_since: datetime | None = None

@@ -11,6 +11,7 @@ from hilum.core.kernel.choices import View
 from hilum.stores.sql.chunks import chunks
 from hilum.stores.sql.matching import is_universal, name_condition, text_condition
 from hilum.stores.sql.orders import keys_of
+from hilum.stores.sql.paging import behind
 from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
 from hilum.stores.sql.rows import INSTANCE, SERIES, STUDY, instance_of, series_of, study_of
 from hilum.stores.sql.schema import instances, patient_records, series, studies
@@ -158,6 +159,8 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
         conditions.append(_UPDATED[query.level] >= query.updated_since)
     if query.updated_before is not None:
         conditions.append(_UPDATED[query.level] < query.updated_before)
+    if query.after is not None:
+        conditions.append(behind(query.after, query.level))
     return conditions
 
 

@@ -105,3 +105,17 @@ def _time(text: str, keyword: str) -> str:
     if plain and not _TIME.fullmatch(plain):
         raise Invalid(f"{keyword} is not a time", next_step="write times HHMMSS, or their beginning")
     return plain
+
+
+def combine_study_date_time(matches: dict[str, Match]) -> None:
+    """A range of dates and one of times are one range from moment to moment (PS3.4 C.2.2.2.5.4)."""
+    date, time = matches.get("study_date"), matches.get("study_time")
+    if not isinstance(date, Between | Exact) or not isinstance(time, Between | Exact):
+        return
+    (first, last), (earliest, latest) = _both_ends(date), _both_ends(time)
+    matches["study_date_time"] = Between(first and first + earliest, last and last + (latest or LAST_TIME))
+    del matches["study_date"], matches["study_time"]
+
+
+def _both_ends(match: Between | Exact) -> tuple[str, str]:
+    return (match.value, match.value) if isinstance(match, Exact) else (match.low, match.high)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from hilum.core.archive.model import Between, Exact, Level, Match, Query
+from hilum.core.archive.model import Exact, Level, Match, Query
 from hilum.core.archive.rules import LEVELS
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.character_sets import CharacterSet
 from hilum.wire.dicom.data_sets import SPECIFIC_CHARACTER_SET, character_set, items_at, text_at
 from hilum.wire.dicom.elements import DataSet, Element, tag_text
-from hilum.wire.dicom.matching import LAST_TIME, match_of
+from hilum.wire.dicom.matching import combine_study_date_time, match_of
 from hilum.wire.dicom.query_attributes import (
     BY_TAG,
     SEQUENCES,
@@ -83,7 +83,7 @@ def find_request(
     if not relational:
         _demand_upper_keys(matches, level, model)
     if date_time:
-        _combine_study_date_time(matches)
+        combine_study_date_time(matches)
     keys = tuple(_requested(element, level, 0) for element in key_elements(identifier))
     return FindRequest(
         query=Query(level, matches, fuzzy=fuzzy),
@@ -148,20 +148,6 @@ def _matches(identifier: DataSet, level: Level, characters: CharacterSet) -> Ite
             match = match_of(row.vr, text_at(data_set, tag, inner), row.keyword)
             if match is not None:
                 yield row.key, match
-
-
-def _combine_study_date_time(matches: dict[str, Match]) -> None:
-    """A range of dates and one of times are one range from moment to moment (PS3.4 C.2.2.2.5.4)."""
-    date, time = matches.get("study_date"), matches.get("study_time")
-    if not isinstance(date, Between | Exact) or not isinstance(time, Between | Exact):
-        return
-    (first, last), (earliest, latest) = _both_ends(date), _both_ends(time)
-    matches["study_date_time"] = Between(first and first + earliest, last and last + (latest or LAST_TIME))
-    del matches["study_date"], matches["study_time"]
-
-
-def _both_ends(match: Between | Exact) -> tuple[str, str]:
-    return (match.value, match.value) if isinstance(match, Exact) else (match.low, match.high)
 
 
 def _with_items(identifier: DataSet) -> Iterator[tuple[DataSet, int]]:

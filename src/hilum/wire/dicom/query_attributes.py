@@ -90,7 +90,7 @@ TABLE: tuple[Attribute, ...] = (
     Attribute(0x00080061, "ModalitiesInStudy", "CS", _S, "modalities_in_study", _study(lambda s: s.modalities), True),
     Attribute(0x00080062, "SOPClassesInStudy", "UI", _S, "sop_classes_in_study", None),
     Attribute(0x00080090, "ReferringPhysicianName", "PN", _S, "referring_physician_name", _study(lambda s: s.referring_physician_name), True),
-    Attribute(0x00080201, "TimezoneOffsetFromUTC", "SH", _S, "", _study(lambda s: s.timezone_offset_from_utc)),
+    Attribute(0x00080201, "TimezoneOffsetFromUTC", "SH", _S, "", _study(lambda s: s.timezone_offset_from_utc), True),
     Attribute(0x00081030, "StudyDescription", "LO", _S, "study_description", _study(lambda s: s.study_description)),
     Attribute(0x0020000D, "StudyInstanceUID", "UI", _S, "study_instance_uid", _study(lambda s: s.study_instance_uid), True),
     Attribute(0x00200010, "StudyID", "SH", _S, "study_id", _study(lambda s: s.study_id), True),

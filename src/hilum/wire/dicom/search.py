@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hilum.core.archive.model import Exact, Found, Level, Match, Query
+from hilum.core.archive.model import Bookmark, Exact, Found, Level, Match, Query
 from hilum.core.archive.rules import LEVELS
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.answers import attribute_json, tag_key
+from hilum.wire.dicom.bookmarks import bookmark_of
+from hilum.wire.dicom.character_sets import UTF_8_TERM
 from hilum.wire.dicom.json_model import JsonDataSet
-from hilum.wire.dicom.matching import match_of
+from hilum.wire.dicom.matching import combine_study_date_time, match_of
 from hilum.wire.dicom.query_attributes import (
     BY_KEYWORD,
     BY_TAG,
@@ -25,12 +27,15 @@ Parameters = Mapping[str, Sequence[str]]
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _SEQUENCES_BY_NAME = {**SEQUENCES, **{tag_key(tag): tag for tag in SEQUENCES.values()}}
-_RESERVED = frozenset({"includefield", "limit", "offset", "fuzzymatching", "accept", "charset"})
+AFTER = "after"
+"""Our own parameter: the place behind which a page begins (RFC 8288, rel="next")."""
+_RESERVED = frozenset({AFTER, "includefield", "limit", "offset", "fuzzymatching", "accept", "charset"})
 _LISTED = frozenset({"UI", "CS"})
 """The VRs whose values hold no comma, so that one may separate them (PS3.18 8.3.4.1)."""
 _IF_KNOWN = frozenset({0x00080201, 0x00280008, 0x00280010, 0x00280011, 0x00280100})
 """Returned where there is a value, absent where there is none."""
 _MOST_SHOWN = 64
+_CHARACTER_SET = "00080005"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ def search_request(
     ignored = [name for name, row, _ in named if row is None or not row.key or not reaches(row, level)]
     matches = dict(_matches(asked))
     above = {Level.STUDY: study_instance_uid, Level.SERIES: series_instance_uid}
+    combine_study_date_time(matches)
     matches.update({UNIQUE_KEYS[upper].key: Exact(uid) for upper, uid in above.items() if uid})
     included, everything = _included(parameters.get("includefield", ()))
     wanted = {*_unasked(above), *(row for row, _ in asked), *included}
@@ -61,6 +67,7 @@ def search_request(
         matches=matches,
         limit=_count(parameters, "limit"),
         offset=_count(parameters, "offset") or 0,
+        after=_after(parameters),
         fuzzy=_flag(parameters, "fuzzymatching"),
     )
     return SearchRequest(query, tuple(sorted(rows, key=_place)), tuple(map(_warning, ignored)))
@@ -83,6 +90,8 @@ def search_answer(found: Found, request: SearchRequest, base_url: str) -> JsonDa
                 answer[tag_key(row.sequence)] = {"vr": "SQ", "Value": [item]}
         elif value != "" or row.tag not in _IF_KNOWN:
             answer[tag_key(row.tag)] = attribute_json(row, value)
+    if not all(str(one).isascii() for one in answer.values()):
+        return {_CHARACTER_SET: {"vr": "CS", "Value": [UTF_8_TERM]}, **answer}
     return answer
 
 
@@ -160,6 +169,11 @@ def _count(parameters: Parameters, name: str) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise Invalid(f"{name} is not a whole number from 0", next_step=f"send {name} as digits")
     return int(text)
+
+
+def _after(parameters: Parameters) -> Bookmark | None:
+    values = parameters.get(AFTER, ())
+    return bookmark_of(values[-1]) if values else None
 
 
 def _flag(parameters: Parameters, name: str) -> bool:
