@@ -353,7 +353,7 @@ def test_what_is_no_uid_never_gets_further(uid: str, http: httpx.Client) -> None
 
 
 def test_other_methods_are_405_and_options_names_ours(http: httpx.Client) -> None:
-    refused, asked = http.delete("/studies/1.2.3"), http.options("/studies")
+    refused, asked = http.put("/studies/1.2.3"), http.options("/studies")
 
     assert refused.status_code == 405
     assert asked.status_code == 204
