@@ -14,8 +14,8 @@ from hilum.wire.dicom.json_model import JsonDataSet
 from hilum.wire.dicom.xml_model import data_set_xml
 
 DICOM_JSON, DICOM_XML = "application/dicom+json", "application/dicom+xml"
-_JSON = (Offer(DICOM_JSON), Offer("application/json"))
-MANY = (*_JSON, Offer(DICOM_XML, multipart=True), Offer(DICOM_JSON, multipart=True))
+JSON_OFFERS = (Offer(DICOM_JSON), Offer("application/json"))
+MANY = (*JSON_OFFERS, Offer(DICOM_XML, multipart=True), Offer(DICOM_JSON, multipart=True))
 """The forms of any number of data sets: XML holds one each, so many are parts."""
 ONE = (*MANY, Offer(DICOM_XML))
 _PIECE = 64 << 10

@@ -27,8 +27,8 @@ from hilum.doors._http.endpoints import Endpoint, answered, streamed
 from hilum.doors._http.negotiation import parse_media_type
 from hilum.doors._http.problems import TooLarge, UnsupportedMediaType, failure_of, problem
 from hilum.doors.dicomweb.acceptance import accepted_ranges, demand
+from hilum.doors.dicomweb.data_set_answers import DICOM_JSON, JSON_OFFERS
 from hilum.doors.dicomweb.event_channel import EventChannels, Wait
-from hilum.doors.dicomweb.metadata import DICOM_JSON, JSON_OFFERS
 from hilum.doors.dicomweb.methods import routed
 from hilum.doors.dicomweb.paths import service_url
 from hilum.wire.dicom import ups
