@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hilum.core.archive.bookmark import Bookmark
 from hilum.core.archive.lifecycle import Standing
 from hilum.core.kernel.choices import View
 from hilum.core.orders.model import OrderQuery
@@ -263,19 +264,6 @@ class AnyBetween:
 
 
 Match = Exact | AnyOf | Wildcard | Between | AnyBetween
-
-
-@dataclass(frozen=True, slots=True)
-class Bookmark:
-    """A place in the order of answers: that of the last one seen. Pages that begin behind it stay true as studies come."""
-
-    study_date: str
-    study_time: str
-    study_key: int
-    series_number: str = ""
-    series_key: int = 0
-    instance_number: str = ""
-    instance_key: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from sqlalchemy import ColumnElement, and_, or_, tuple_
 
-from hilum.core.archive.model import Bookmark, Level
+from hilum.core.archive.bookmark import Bookmark
+from hilum.core.archive.model import Level
 from hilum.stores.sql.rows import integer_of
 from hilum.stores.sql.schema import instances, series, studies
 

@@ -4,7 +4,8 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 
-from hilum.core.archive.model import Bookmark, Found
+from hilum.core.archive.bookmark import Bookmark
+from hilum.core.archive.model import Found
 from hilum.core.kernel.errors import Invalid
 
 _LONGEST = 512

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hilum.core.archive.model import Bookmark, Exact, Found, Level, Match, Query
+from hilum.core.archive.bookmark import Bookmark
+from hilum.core.archive.model import Exact, Found, Level, Match, Query
 from hilum.core.archive.rules import LEVELS
 from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.answers import attribute_json, tag_key
