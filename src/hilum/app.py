@@ -38,6 +38,7 @@ from hilum.doors.console.site import Listening
 from hilum.doors.dicomweb import dicomweb_doors
 from hilum.doors.dicomweb.summaries import Summaries
 from hilum.doors.dimse.server import DimseServer
+from hilum.doors.dimse.services import supported_with
 from hilum.doors.fhir import fhir_door
 from hilum.doors.mllp.server import Bounds as MllpBounds
 from hilum.doors.mllp.server import MllpServer
@@ -255,6 +256,7 @@ def _run_dicom(
         timers=Timers(artim=settings.dicom.artim, idle=settings.dicom.idle),
         tls=ServerTls(tls_identity(settings)) if settings.dicom.tls != "off" else None,
         sub_associations=settings.dicom.sub_associations,
+        supported=supported_with(settings.dicom.private_sop_classes),
     )
     ready()
     entrance = {"same": Entrance.EITHER, "required": Entrance.SECURE}.get(settings.dicom.tls, Entrance.PLAIN)

@@ -128,6 +128,9 @@ class Dicom:
     maximum_pdu_length: int = setting(
         131_072, "Longest P-DATA-TF that we announce (PS3.8 D.1).", unit="octets", least=4096
     )
+    private_sop_classes: tuple[str, ...] = setting(
+        (), "UIDs of private storage SOP classes that are taken, beside all of the standard."
+    )
     sub_associations: int = setting(
         1,
         "Associations that one C-MOVE may hold with its destination at once; many devices take one only.",

@@ -35,6 +35,7 @@ from hilum.wire.dicom.upper_layer.errors import StateError
 from hilum.wire.dicom.upper_layer.events import AssociateAccepted
 from hilum.wire.dicom.upper_layer.limits import DEFAULT_LIMITS, Limits
 from hilum.wire.dicom.upper_layer.negotiation import find_context, propose
+from hilum.wire.dicom.upper_layer.pdus import AssociateAccept
 from hilum.wire.dicom.upper_layer.states import Role
 
 OPERATOR = policy.local_operator("test")
@@ -82,6 +83,7 @@ class Dialled:
 
     association: Association
     raw: socket.socket
+    accept: AssociateAccept
     heard: list[bytes] = field(default_factory=list)
 
     def say(self, abstract_syntax: str, command: Command, data_set: Dataset | bytes | None = None) -> None:
@@ -134,8 +136,9 @@ def _dialling(
     try:
         request = propose(called, calling, contexts, limits=limits, **said)
         association.write(association.connection.send_associate_request(request))
-        assert isinstance(association.next_event(), AssociateAccepted)
-        dialled = Dialled(association, raw)
+        answer = association.next_event()
+        assert isinstance(answer, AssociateAccepted)
+        dialled = Dialled(association, raw, answer.accept)
         yield dialled
         dialled.release()
     finally:

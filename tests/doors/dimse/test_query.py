@@ -10,6 +10,7 @@ from pynetdicom import AE, build_context
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from hilum.wire.dicom.dimse.messages import CCancelRequest, CFindRequest, CStoreRequest
+from hilum.wire.dicom.upper_layer.user_information import SOPClassExtendedNegotiation as Negotiation
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 PATIENT_ROOT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1"
@@ -250,7 +251,7 @@ def test_more_matches_than_the_limit_are_refused_rather_than_cut(
         answer = peer.ask(STUDY_ROOT, CFindRequest(AffectedSOPClassUID=STUDY_ROOT, MessageID=9), identifier)
 
     assert answer.Status == 0xA700
-    assert answer.ErrorComment == "more than 2 matches: narrow the query"
+    assert answer.ErrorComment == "narrow the query: more than 2 matches"
 
 
 def test_a_request_that_a_context_has_no_service_for_is_0211(full: int, dial: Any) -> None:
@@ -260,3 +261,37 @@ def test_a_request_that_a_context_has_no_service_for_is_0211(full: int, dial: An
         answer = peer.ask(CT, CFindRequest(AffectedSOPClassUID=STUDY_ROOT, MessageID=3), identifier)
 
     assert (answer.Status, answer.MessageIDBeingRespondedTo) == (0x0211, 3)
+
+
+PATIENT_STUDY_ONLY = "1.2.840.10008.5.1.4.1.2.3.1"
+
+
+def test_the_retired_patient_study_only_model_has_two_levels(find: Find) -> None:
+    patients, _ = find(PATIENT_STUDY_ONLY, "PATIENT", PatientID="")
+    studies, _ = find(PATIENT_STUDY_ONLY, "STUDY", PatientID="P1", StudyInstanceUID="")
+    _, series = find(PATIENT_STUDY_ONLY, "SERIES", PatientID="P1", StudyInstanceUID="1.2.3.1")
+
+    assert sorted(one.PatientID for one in patients) == ["P1", "P2"]
+    assert sorted(one.StudyInstanceUID for one in studies) == ["1.2.3.1", "1.2.3.2"]
+    assert series == [0xA900]
+
+
+def test_of_the_options_of_a_query_those_are_granted_that_are_kept(full: int, dial: Any) -> None:
+    """Relational, date-time and fuzzy matching; no adjustment of time zones, no conversion of multi-frames."""
+    asked = Negotiation(STUDY_ROOT, b"\1\1\1\1\1")
+    with dial(full, [(STUDY_ROOT, [EXPLICIT])], extended_negotiations=(asked,)) as peer:
+        granted = peer.accept.user_information.extended_negotiations
+
+    assert granted == (Negotiation(STUDY_ROOT, b"\1\1\1\0\0"),)
+
+
+def test_counts_availability_and_where_to_retrieve_from_are_answered(find: Find) -> None:
+    [study], _ = find(
+        STUDY_ROOT, "STUDY", StudyInstanceUID="1.2.3.1", NumberOfStudyRelatedSeries="",
+        NumberOfStudyRelatedInstances="", ModalitiesInStudy="", SOPClassesInStudy="",
+    )  # fmt: skip
+
+    assert (int(study.NumberOfStudyRelatedSeries), int(study.NumberOfStudyRelatedInstances)) == (2, 4)
+    assert sorted(study.ModalitiesInStudy) == ["CT", "SR"]
+    assert (study.InstanceAvailability, study.RetrieveAETitle) == ("ONLINE", "HILUM")
+    assert study.SpecificCharacterSet

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilum.wire.dicom.character_sets import UNDECLARED, character_set_of, codec_of
+from hilum.wire.dicom.character_sets import UNDECLARED, CharacterSet, character_set_of, codec_of
 from hilum.wire.dicom.header import read_header
 from hilum.wire.dicom.person_name import ComponentGroup, parse_person_name
+from hilum.wire.dicom.text_encoding import encoded_text
 
 from .conftest import BUNDLED
 
@@ -98,3 +99,88 @@ def test_a_person_name_has_three_groups_of_five_components() -> None:
 @pytest.mark.parametrize("value", ["", "A", "A^B^C^D^E", "=B^C", "A==C", "^^^^E"])
 def test_a_person_name_is_written_as_it_was_read(value: str) -> None:
     assert str(parse_person_name(value)) == value
+
+
+NAMES = {
+    ("ISO_IR 100",): "Ärger^Zoë",
+    ("ISO_IR 101",): "Łódź^Žižka",
+    ("ISO_IR 109",): "Ħaġar^Ġorġ",
+    ("ISO_IR 110",): "Ķēniņš^Āris",
+    ("ISO_IR 144",): "Люкceмбypг^Иван",
+    ("ISO_IR 127",): "قباني^لنزار",
+    ("ISO_IR 126",): "Διονυσιος",
+    ("ISO_IR 138",): "שרון^דבורה",
+    ("ISO_IR 148",): "Çavuşoğlu^İnci",
+    ("ISO_IR 203",): "Œuvre^Ÿ€",
+    ("ISO_IR 13",): "ﾔﾏﾀﾞ^ﾀﾛｳ",
+    ("ISO_IR 166",): "นามสกุล^ชื่อ",
+    ("GB18030",): "王^小东=𠀀",
+    ("GBK",): "王^小東",
+    ("ISO_IR 192",): "Wang^X=王^小東=😀",
+    ("", "ISO 2022 IR 87"): "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ("ISO 2022 IR 13", "ISO 2022 IR 87"): "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう",
+    ("", "ISO 2022 IR 87", "ISO 2022 IR 159"): "A^B=山田^丂太=や^た",
+    ("", "ISO 2022 IR 149"): "Hong^Gildong=洪^吉洞=홍^길동",
+    ("", "ISO 2022 IR 58"): "Zhang^XiaoDong=张^小东",
+    ("ISO 2022 IR 100", "ISO 2022 IR 126"): "Äneas^Διονυσιος",
+    ("ISO 2022 IR 100", "ISO 2022 IR 144", "ISO 2022 IR 101"): "Äneas^Иван=Łódź",
+    ("", "ISO 2022 IR 166"): "นาม^ชื่อ",
+    ("ISO 2022 IR 6", "ISO 2022 IR 127"): "قباني^لنزار",
+    ("ISO 2022 IR 6", "ISO 2022 IR 138"): "שרון^דבורה",
+    ("ISO 2022 IR 6", "ISO 2022 IR 148"): "Çavuşoğlu^İnci",
+    ("ISO 2022 IR 6", "ISO 2022 IR 109"): "Ħaġar^Ġorġ",
+    ("ISO 2022 IR 6", "ISO 2022 IR 110"): "Ķēniņš^Āris",
+    ("ISO 2022 IR 6", "ISO 2022 IR 203"): "Œuvre^Ÿ€",
+}
+"""A name in the repertoire of every defined term of PS3.3 C.12.1.1.2, alone and with code extensions."""
+_NOT_OF_PYDICOM = {"ISO_IR 203", "ISO 2022 IR 203", "ISO 2022 IR 58"}
+"""Not known to pydicom 3.0.2, or read with its escape sequences."""
+
+
+@pytest.mark.parametrize("terms", NAMES)
+def test_every_defined_term_is_written_as_it_is_read(terms: tuple[str, ...]) -> None:
+    for text, is_name in (
+        (NAMES[terms], True),
+        (NAMES[terms].replace("^", " ") + "\\" + NAMES[terms], False),
+    ):
+        octets = encoded_text(text, terms, name=is_name)
+
+        assert octets is not None
+        assert CharacterSet(terms).decode(octets, name=is_name) == text
+
+
+@pytest.mark.parametrize("terms", [one for one in NAMES if not _NOT_OF_PYDICOM & {*one}])
+def test_pydicom_reads_the_names_that_we_write(terms: tuple[str, ...]) -> None:
+    octets = encoded_text(NAMES[terms], terms, name=True)
+
+    name = pydicom.valuerep.PersonName(octets, pydicom.charset.convert_encodings(list(terms)))
+
+    assert str(name.decode()) == NAMES[terms]
+
+
+@given(terms=st.sampled_from([*NAMES]), draw=st.data())
+def test_any_text_of_a_repertoire_survives(terms: tuple[str, ...], draw: st.DataObject) -> None:
+    alphabet = sorted({*NAMES[terms], *" aZ0^=\\-"})
+    text = draw.draw(st.text(alphabet, max_size=40))
+
+    octets = encoded_text(text, terms, name=True)
+
+    assert octets is not None
+    assert CharacterSet(terms).decode(octets, name=True) == text
+
+
+@given(
+    terms=st.lists(st.sampled_from([one for terms in NAMES for one in terms]), min_size=1, max_size=4),
+    text=st.text(max_size=40),
+)
+def test_what_a_repertoire_does_not_hold_is_never_written_as_something_else(
+    terms: list[str], text: str
+) -> None:
+    octets = encoded_text(text, tuple(terms), name=True)
+
+    assert octets is None or CharacterSet(tuple(terms)).decode(octets, name=True) == text
+
+
+@given(st.binary(max_size=64), st.binary(max_size=32))
+def test_no_value_and_no_declaration_fails(value: bytes, declared: bytes) -> None:
+    assert isinstance(character_set_of(declared).decode(value, name=True), str)

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _PLACE = re.compile(r"[A-Za-z0-9._:/-]{1,253}")
+_TERMS = re.compile(r"[A-Za-z0-9_ \\\\-]{1,128}")
 _LONGEST = 1024
 _MOST = 128
 _TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
@@ -102,7 +103,13 @@ class PeerOptions:
         choices=tuple(DuplicatePolicy),
     )
     character_set: str = option(
-        "", "Specific Character Set that it really writes, where its objects and queries say another one."
+        "",
+        "Specific Character Set that it really writes, where its objects and queries say another one: defined terms, "
+        "several with backslashes.",
+        pattern=_TERMS,
+    )
+    assumed_character_set: str = option(
+        "", "Specific Character Set of its objects and queries that declare none.", pattern=_TERMS
     )
 
 

@@ -8,7 +8,7 @@ from hilum.core.kernel.errors import HilumError
 from hilum.doors.dimse import extended, identity, per_peer
 from hilum.doors.dimse.commitment import take_answer
 from hilum.doors.dimse.failures import unexpected_status
-from hilum.doors.dimse.services import EXTENDED, SUPPORTED, service_of
+from hilum.doors.dimse.services import EXTENDED, service_of
 from hilum.doors.dimse.session import Session
 from hilum.transport.dicom import Association, AssociationEnded
 from hilum.wire.dicom.dimse.assembler import CommandReceived
@@ -19,6 +19,9 @@ from hilum.wire.dicom.upper_layer.events import AssociateRequested
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext, negotiate
 from hilum.wire.dicom.upper_layer.pdus import AssociateReject, AssociateRequest
+
+MOST_OPERATIONS = 16
+"""How many operations a requestor may have outstanding, where it asks; they wait in the socket, answered in order."""
 
 log = structlog.get_logger()
 
@@ -46,9 +49,10 @@ def accept(session: Session, request: AssociateRequest, limits: Limits) -> None:
     options = session.caller.options
     accepted = negotiate(
         request,
-        per_peer.supported(SUPPORTED, options),
+        per_peer.supported(session.supported, options),
         preference=per_peer.preference(options),
         extended_negotiations=answers,
+        most_operations=MOST_OPERATIONS,
         user_identity_response=identity.response_of(request, session.caller),
         limits=per_peer.limits(limits, options),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hilum.core.kernel.peer_options import PeerOptions
-from hilum.wire.dicom.sop_classes import STORAGE_SOP_CLASSES
+from hilum.wire.dicom.sop_classes import is_storable
 from hilum.wire.dicom.upper_layer.limits import Limits
 from hilum.wire.dicom.upper_layer.negotiation import Preference, Supported
 
@@ -32,6 +32,6 @@ def limits(ours: Limits, options: PeerOptions) -> Limits:
 
 
 def _narrowed(sop_class: str, ours: Supported, wanted: tuple[str, ...]) -> Supported:
-    if not wanted or sop_class not in STORAGE_SOP_CLASSES:
+    if not wanted or not is_storable(sop_class):
         return ours
     return replace(ours, transfer_syntaxes=tuple(one for one in wanted if one in ours.transfer_syntaxes))

@@ -9,7 +9,6 @@ from hilum.core.kernel.errors import Busy, HilumError
 from hilum.doors.dimse.failures import Service
 from hilum.doors.dimse.session import Session
 from hilum.wire.dicom.answers import find_answer
-from hilum.wire.dicom.data_sets import decoded
 from hilum.wire.dicom.dimse.messages import CFindRequest
 from hilum.wire.dicom.dimse.status import Status
 from hilum.wire.dicom.queries import InformationModel, find_request
@@ -32,7 +31,7 @@ _ANSWERS_BETWEEN_LOOKS = 32
 def find(session: Session, context: AcceptedContext, request: CFindRequest) -> None:
     """Answer a query: one pending response a match, then the final one."""
     try:
-        identifier = decoded(session.data_set(), context.transfer_syntax)
+        identifier = session.identifier(context)
         agreed = session.options_of(context)
         understood = find_request(
             identifier,
@@ -54,7 +53,7 @@ def find(session: Session, context: AcceptedContext, request: CFindRequest) -> N
 def find_worklist(session: Session, context: AcceptedContext, request: CFindRequest) -> None:
     """Answer a worklist query (RAD-5)."""
     try:
-        identifier = decoded(session.data_set(), context.transfer_syntax)
+        identifier = session.identifier(context)
         understood = worklist_request(identifier)
         most = session.most_answers
         items = session.hub.worklist(session.caller, replace(understood.query, limit=most + 1))
@@ -69,7 +68,7 @@ def _demand_within_limit(count: int, most: int) -> None:
     """PS3.4 C.4.1.1.4: A700 rather than an answer that is silently cut."""
     if count > most:
         raise Busy(
-            f"more than {most} matches: narrow the query", next_step="add a date or a patient to the keys"
+            f"narrow the query: more than {most} matches", next_step="add a date or a patient to the keys"
         )
 
 

@@ -12,7 +12,6 @@ from hilum.doors.dimse.reporting import Reporter
 from hilum.doors.dimse.session import Session
 from hilum.doors.dimse.sub_operations import Outcome, SubOperations
 from hilum.transport.dicom import AssociationEnded
-from hilum.wire.dicom.data_sets import decoded
 from hilum.wire.dicom.dimse.messages import (
     CCancelRequest,
     CGetRequest,
@@ -92,7 +91,7 @@ def get(session: Session, context: AcceptedContext, request: CGetRequest) -> Non
 def _chosen(
     session: Session, context: AcceptedContext, models: Mapping[str, InformationModel]
 ) -> list[Retrieved]:
-    identifier = decoded(session.data_set(), context.transfer_syntax)
+    identifier = session.identifier(context)
     relational = session.options_of(context).relational
     query = retrieve_request(identifier, models[context.abstract_syntax], relational=relational)
     return session.hub.retrieve(session.caller, query)

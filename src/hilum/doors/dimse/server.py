@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Busy, Refused
 from hilum.doors.dimse import association as door
 from hilum.doors.dimse.identity import claim_of
+from hilum.doors.dimse.services import SUPPORTED
 from hilum.doors.dimse.session import OpenDestination, Session
 from hilum.transport.backoff import Backoff
 from hilum.transport.dicom import Association, AssociationEnded, Timers
@@ -24,7 +26,7 @@ from hilum.transport.tls import Entrance, ServerTls, certificate_of, greeted, wh
 from hilum.wire.dicom.frame_work import FrameWorker, no_worker
 from hilum.wire.dicom.upper_layer.errors import ProtocolError
 from hilum.wire.dicom.upper_layer.limits import Limits
-from hilum.wire.dicom.upper_layer.negotiation import refuse
+from hilum.wire.dicom.upper_layer.negotiation import Supported, refuse
 from hilum.wire.dicom.upper_layer.pdus import (
     REJECT_CALLED_AE_TITLE,
     REJECT_CALLING_AE_TITLE,
@@ -64,6 +66,8 @@ class DimseServer:
     """How many associations one C-MOVE may hold with its destination at once."""
     pending_interval: float = 0.1
     """Seconds between two pending responses of a retrieval, at least."""
+    supported: Mapping[str, Supported] = field(default_factory=lambda: SUPPORTED)
+    """What an association may agree on."""
     frame_worker: FrameWorker = field(default=no_worker, kw_only=True)
     _connections: set[socket.socket] = field(default_factory=set)
     _associations: Counter[str] = field(default_factory=Counter)
@@ -234,6 +238,7 @@ class DimseServer:
             longest_instance=self.longest_instance,
             sub_associations=self.sub_associations,
             pending_interval=self.pending_interval,
+            supported=self.supported,
         )
 
     def _end(self) -> None:

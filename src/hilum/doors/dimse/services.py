@@ -1,6 +1,6 @@
 """Which SOP classes are served, with which transfer syntaxes and roles, and by which function. Conformance is read here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hilum.doors.dimse import (
@@ -39,6 +39,9 @@ Serve = Callable[[Session, AcceptedContext, Any], None]
 _PLAIN = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 """Of messages that are not images: all that a data set can be written in."""
 
+_STORAGE = Supported(tuple(TRANSFER_SYNTAXES), as_scp=True, as_scu=True)
+"""Stored as received, in any transfer syntax."""
+
 SUPPORTED: Mapping[str, Supported] = {
     VERIFICATION: Supported(_PLAIN),
     STORAGE_COMMITMENT: Supported(_PLAIN, as_scp=True, as_scu=True),
@@ -49,12 +52,9 @@ SUPPORTED: Mapping[str, Supported] = {
     **{sop_class: Supported(_PLAIN) for sop_class in query.FIND_MODELS},
     **{sop_class: Supported(_PLAIN) for sop_class in retrieve.MOVE_MODELS},
     **{sop_class: Supported(_PLAIN) for sop_class in retrieve.GET_MODELS},
-    **{
-        sop_class: Supported(tuple(TRANSFER_SYNTAXES), as_scp=True, as_scu=True)
-        for sop_class in STORAGE_SOP_CLASSES
-    },
+    **dict.fromkeys(STORAGE_SOP_CLASSES, _STORAGE),
 }
-"""What an association may agree on. Storage is stored as received, in any transfer syntax."""
+"""What an association may agree on."""
 
 EXTENDED: Mapping[str, bytes] = {
     **dict.fromkeys(query.FIND_MODELS, extended.FIND),
@@ -79,6 +79,14 @@ _BY_SOP_CLASS: Mapping[tuple[str, type], Serve] = {
 }
 
 
+def supported_with(private_sop_classes: Iterable[str]) -> Mapping[str, Supported]:
+    """Return what an association may agree on, with private storage classes; those of the standard stay as they are."""
+    return {**dict.fromkeys(private_sop_classes, _STORAGE), **SUPPORTED}
+
+
 def service_of(context: AcceptedContext, request: object) -> Serve | None:
     """Return who serves this request in this context."""
-    return _BY_SOP_CLASS.get((context.abstract_syntax, type(request)))
+    known = _BY_SOP_CLASS.get((context.abstract_syntax, type(request)))
+    if known is None and isinstance(request, CStoreRequest) and context.abstract_syntax not in SUPPORTED:
+        return storage.store  # a private class: agreed on, so configured
+    return known

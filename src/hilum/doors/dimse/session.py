@@ -1,6 +1,6 @@
 """What a service may use while it handles one message."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,11 +15,13 @@ from hilum.core.routing.ports import Courier
 from hilum.doors.dimse.extended import NO_OPTIONS, Options
 from hilum.doors.dimse.failures import Service, comment_of, status_of
 from hilum.transport.dicom import Association
-from hilum.wire.dicom.data_sets import MOST_BYTES, encoded
+from hilum.wire.dicom.assumption import Assumption
+from hilum.wire.dicom.data_sets import MOST_BYTES, decoded, encoded
 from hilum.wire.dicom.dimse.messages import Command, Request
 from hilum.wire.dicom.dimse.respond import respond
+from hilum.wire.dicom.elements import DataSet as ReadDataSet
 from hilum.wire.dicom.frame_work import FrameWorker
-from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
+from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext, Supported
 
 
 class Destination(Courier, Protocol):
@@ -54,6 +56,8 @@ class Session:
     """How many associations one C-MOVE may hold with its destination at once."""
     pending_interval: float
     """Seconds between two pending responses of a retrieval, at least."""
+    supported: Mapping[str, Supported]
+    """What an association may agree on."""
     reports_under_way: dict[int, str] = field(default_factory=dict)
     """Storage commitment reports sent on this association: message ID to transaction UID."""
     options: dict[str, Options] = field(default_factory=dict)
@@ -63,6 +67,16 @@ class Session:
     def options_of(self, context: AcceptedContext) -> Options:
         """Return what was agreed on for the SOP class of a context."""
         return self.options.get(context.abstract_syntax, NO_OPTIONS)
+
+    @property
+    def assumption(self) -> Assumption:
+        """Return what is known of the character set of this peer."""
+        options = self.caller.options
+        return Assumption(options.character_set, options.assumed_character_set)
+
+    def identifier(self, context: AcceptedContext) -> ReadDataSet:
+        """Return the identifier of a query or retrieval, as the peer means it."""
+        return self.assumption.applied(decoded(self.data_set(), context.transfer_syntax))
 
     def begin(self, command: Command) -> None:
         """Take up a message."""

@@ -42,7 +42,9 @@ def _kept(
 ) -> tuple[int, str]:
     meta = _receive(session, context, request, spool)
     spool.seal()
-    header = indexed_header(scan_header(spool, meta.data_set_offset, context.transfer_syntax))
+    header = indexed_header(
+        scan_header(spool, meta.data_set_offset, context.transfer_syntax, session.assumption)
+    )
     if not _names_the_same(header, request):
         return Status.DOES_NOT_MATCH_SOP_CLASS, "SOP Class or Instance UID differs from the command"
     check_complete(spool, meta)

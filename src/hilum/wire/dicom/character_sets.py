@@ -55,6 +55,16 @@ _ESCAPES = MappingProxyType(
         b"$)A": (_G1, "gb2312"),
     }
 )
+_READ_ONLY = frozenset({b"(J", b"$@"})
+"""The Roman set of JIS X 0201 and the JIS of 1978: what we write is designated otherwise."""
+DESIGNATIONS = MappingProxyType(
+    {
+        codec: (half, b"\x1b" + escape)
+        for escape, (half, codec) in _ESCAPES.items()
+        if escape not in _READ_ONLY
+    }
+)
+"""Codec -> which half it is designated to, and by which escape sequence."""
 _DOUBLE_BYTE = MappingProxyType({"iso2022_jp": b"\x1b$B", "iso2022_jp_2": b"\x1b$(D"})
 _ESCAPE = re.compile(rb"\x1b(\([BJ]|\)I|-[A-Za-z]|\$\([D]|\$\)[AC]|\$[@B])")
 # PS3.5 6.1.2.5.3: at these, the character sets of value 1 are in force again.

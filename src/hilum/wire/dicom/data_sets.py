@@ -8,7 +8,8 @@ import zlib
 from io import BytesIO
 from itertools import chain
 
-from pydicom.dataelem import DataElement
+from pydicom.charset import python_encoding
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
@@ -19,9 +20,9 @@ from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.character_sets import UNDECLARED, UTF_8_TERM, CharacterSet, character_set_of
 from hilum.wire.dicom.elements import EVERYTHING, DataSet, Element, open_data_set, tag_text
 from hilum.wire.dicom.source import BytesSource
-from hilum.wire.dicom.text_encoding import encodes_all
-from hilum.wire.dicom.transfer_syntaxes import transfer_syntax
-from hilum.wire.dicom.values import NUMBER_FORMATS, number_of, text_of, uid_of
+from hilum.wire.dicom.text_encoding import encoded_text, encodes_all
+from hilum.wire.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
+from hilum.wire.dicom.values import NUMBER_FORMATS, TEXT_VRS, number_of, text_of, uid_of
 from hilum.wire.dicom.walker import Walker
 
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -109,7 +110,8 @@ def put(data_set: Dataset, tag: int, vr: str, value: Value) -> None:
 
 def declare_character_set(data_set: Dataset, texts: list[str], wanted: tuple[str, ...]) -> None:
     """Set (0008,0005): the requester's own where it holds every character, else UTF-8 (PS3.4 C.4.1.1.3.2)."""
-    terms = wanted if any(wanted) and encodes_all(texts, wanted) else (UTF_8_TERM,)
+    is_writable = any(wanted) and all(term in python_encoding for term in wanted)  # pydicom writes the rest
+    terms = wanted if is_writable and encodes_all(texts, wanted) else (UTF_8_TERM,)
     put(data_set, SPECIFIC_CHARACTER_SET, "CS", terms if len(terms) > 1 else terms[0])
 
 
@@ -130,8 +132,40 @@ def encoded(data_set: Dataset, transfer_syntax_uid: str) -> bytes:
     written = BytesIO()
     file = DicomFileLike(written)
     file.is_little_endian, file.is_implicit_VR = not syntax.big_endian, syntax.implicit_vr
-    write_dataset(file, data_set)
+    write_dataset(file, _with_encoded_texts(data_set, (), syntax))
     return deflated(written.getvalue()) if syntax.deflated else written.getvalue()
+
+
+def _with_encoded_texts(data_set: Dataset, outer: tuple[str, ...], syntax: TransferSyntax) -> Dataset:
+    """Return a data set whose texts beyond ASCII are encoded already, by the character set that it declares."""
+    terms = _declared(data_set) or outer
+    if not terms or terms == (UTF_8_TERM,):
+        return data_set
+    ready = Dataset()
+    for element in data_set:
+        if element.VR == "SQ":
+            items = [_with_encoded_texts(item, terms, syntax) for item in element.value]
+            ready.add(DataElement(element.tag, "SQ", Sequence(items), already_converted=True))
+        elif element.VR in TEXT_VRS and (octets := _octets(element, terms)):
+            ready[element.tag] = RawDataElement(
+                element.tag, element.VR, len(octets), octets, 0, syntax.implicit_vr, not syntax.big_endian
+            )
+        else:
+            ready.add(element)
+    return ready
+
+
+def _declared(data_set: Dataset) -> tuple[str, ...]:
+    value = data_set.get("SpecificCharacterSet") or ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _octets(element: DataElement, terms: tuple[str, ...]) -> bytes | None:
+    """Return the padded value; None for what pydicom writes alike, and for what the character set does not hold."""
+    values = [element.value] if isinstance(element.value, str | PersonName) else element.value or []
+    text = "\\".join(map(str, values))
+    octets = None if text.isascii() else encoded_text(text, terms, name=element.VR == "PN")
+    return octets + b" " * (len(octets) % 2) if octets else None
 
 
 def deflated(plain: bytes) -> bytes:

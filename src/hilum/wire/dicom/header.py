@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from hilum.core.kernel.errors import Invalid
+from hilum.wire.dicom.assumption import NOTHING_ASSUMED, Assumption
 from hilum.wire.dicom.character_sets import UNDECLARED, CharacterSet, character_set_of
 from hilum.wire.dicom.elements import (
     NOTHING,
@@ -152,11 +153,13 @@ def read_header(file: bytes | BinaryIO | Source, meta: FileMeta | None = None) -
     return scan_header(source, meta.data_set_offset, meta.transfer_syntax_uid)
 
 
-def scan_header(source: Source, offset: int, transfer_syntax_uid: str) -> Header:
+def scan_header(
+    source: Source, offset: int, transfer_syntax_uid: str, assumption: Assumption = NOTHING_ASSUMED
+) -> Header:
     """Read the header of a data set that begins at `offset`, up to the last indexed attribute."""
     data_set, coding = open_data_set(source, offset, transfer_syntax_uid, most_inflated=_MOST_INFLATED)
     found, _ = Walker(data_set).data_set(0, coding, _SELECTION, last=_LAST)
-    return _header(found, transfer_syntax_uid)
+    return _header(assumption.applied(found), transfer_syntax_uid)
 
 
 def _header(found: DataSet, transfer_syntax_uid: str) -> Header:

@@ -18,6 +18,7 @@ from hilum.wire.dicom.upper_layer.pdus import (
     PresentationContextResult,
 )
 from hilum.wire.dicom.upper_layer.user_information import (
+    AsynchronousOperationsWindow,
     RoleSelection,
     SOPClassExtendedNegotiation,
     UserIdentity,
@@ -69,9 +70,10 @@ def negotiate(
     preference: Preference = Preference.REQUESTOR,
     extended_negotiations: tuple[SOPClassExtendedNegotiation, ...] = (),
     user_identity_response: UserIdentityResponse | None = None,
+    most_operations: int = 1,
     limits: Limits = DEFAULT_LIMITS,
 ) -> AssociateAccept:
-    """Our answer to every proposed context (PS3.8 9.3.3.2) and role (PS3.7 D.3.3.4)."""
+    """Our answer to every proposed context (PS3.8 9.3.3.2), role (PS3.7 D.3.3.4) and window (PS3.7 D.3.3.3)."""
     proposed_roles = {role.sop_class_uid: role for role in request.user_information.role_selections}
     roles = {uid: _grant(role, supported[uid]) for uid, role in proposed_roles.items() if uid in supported}
     results = tuple(
@@ -82,11 +84,25 @@ def negotiate(
     )
     answer = UserInformation(
         maximum_length=limits.maximum_length_received,
+        asynchronous_operations_window=_window(
+            request.user_information.asynchronous_operations_window, most_operations
+        ),
         role_selections=tuple(roles.values()),
         extended_negotiations=extended_negotiations,
         user_identity_response=user_identity_response,
     )
     return AssociateAccept(request.called_ae_title, request.calling_ae_title, results, answer)
+
+
+def _window(asked: AsynchronousOperationsWindow | None, most: int) -> AsynchronousOperationsWindow | None:
+    """Of the operations that a requestor wants to have outstanding, those that we take; we invoke one at a time.
+
+    Without a proposal there is no answer, which is one operation at a time (PS3.7 D.3.3.3.3).
+    """
+    if asked is None:
+        return None
+    wanted = asked.maximum_number_operations_invoked or most  # 0 is without limit
+    return AsynchronousOperationsWindow(min(wanted, most), 1)
 
 
 def _grant(proposed: RoleSelection, ours: Supported) -> RoleSelection:
@@ -129,6 +145,7 @@ def propose(
     role_selections: tuple[RoleSelection, ...] = (),
     extended_negotiations: tuple[SOPClassExtendedNegotiation, ...] = (),
     user_identity: UserIdentity | None = None,
+    asynchronous_operations_window: AsynchronousOperationsWindow | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> AssociateRequest:
     """A request for these (abstract syntax, transfer syntaxes), numbered 1, 3, 5, ... (PS3.8 9.3.2.2)."""
@@ -143,6 +160,7 @@ def propose(
         role_selections=role_selections,
         extended_negotiations=extended_negotiations,
         user_identity=user_identity,
+        asynchronous_operations_window=asynchronous_operations_window,
     )
     return AssociateRequest(called_ae_title, calling_ae_title, numbered, said)
 
