@@ -54,10 +54,16 @@ def test_models_and_migrations_agree(database_url: str) -> None:
     engine = engine_of(database_url)
 
     with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        context = MigrationContext.configure(connection, opts={"include_object": is_described})
+        differences = compare_metadata(context, metadata)
     engine.dispose()
 
     assert differences == []
+
+
+def is_described(_thing: object, name: str | None, *_: object) -> bool:
+    """Leave out the trigrams of names: each database has its own kind, which no table in Python can describe."""
+    return not (name or "").startswith("patient_names")
 
 
 def test_the_code_knows_every_revision() -> None:

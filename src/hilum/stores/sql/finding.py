@@ -3,13 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, and_, exists, func, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
 from hilum.core.archive.model import AnyBetween, Between, Found, Instance, Level, Match, Query
 from hilum.core.archive.rules import KEYS
 from hilum.core.kernel.choices import View
 from hilum.stores.sql.chunks import chunks
 from hilum.stores.sql.matching import is_universal, name_condition, text_condition
+from hilum.stores.sql.narrowing import few_persons, modality_condition
 from hilum.stores.sql.orders import keys_of
 from hilum.stores.sql.paging import behind
 from hilum.stores.sql.patients import WIDTH, columns_of, patient_record, persons
@@ -73,7 +86,7 @@ _TABLES = {Level.STUDY: studies, Level.SERIES: series, Level.INSTANCE: instances
 
 def find(connection: Connection, query: Query) -> list[Found]:
     """Return one page of answers."""
-    chosen = _chosen(query, query.level).order_by(*_ORDER[query.level]).offset(query.offset)
+    chosen = _chosen(connection, query, query.level).order_by(*_ORDER[query.level]).offset(query.offset)
     if query.limit is not None:
         chosen = chosen.limit(query.limit)
     elif query.offset:
@@ -83,13 +96,22 @@ def find(connection: Connection, query: Query) -> list[Found]:
 
 
 def count(connection: Connection, query: Query) -> int:
-    """Return how many answers there are."""
-    counted = (
-        select(func.count())
-        .select_from(_FROM[query.level])
-        .where(*_conditions(query), *_showing(query.level, query.view))
-    )
-    return int(connection.execute(counted).scalar_one())
+    """Return how many answers there are.
+
+    Studies are counted by an index alone, then those without instances in use, who are few, are taken off again.
+    """
+    conditions = _conditions(connection, query, counting=True)
+    if query.level is not Level.STUDY or query.view is not View.REGULAR:
+        return _number(connection, _FROM[query.level], [*conditions, *_showing(query.level, query.view)])
+    of_patients = bool(query.patients) or query.patient_root_key is not None
+    of_patients = of_patients or any(KEYS[key] is Level.PATIENT for key in query.matches)
+    counted = _STUDIES if of_patients else studies
+    empty = studies.c.number_of_instances == literal_column("0")
+    return _number(connection, counted, conditions) - _number(connection, counted, [*conditions, empty])
+
+
+def _number(connection: Connection, counted: FromClause, conditions: list[ColumnElement[bool]]) -> int:
+    return int(connection.execute(select(func.count()).select_from(counted).where(*conditions)).scalar_one())
 
 
 def every_instance(connection: Connection, query: Query) -> list[Found]:
@@ -98,10 +120,10 @@ def every_instance(connection: Connection, query: Query) -> list[Found]:
     What stands above the instances is read once for each series: of a long series it would be most of the answer.
     """
     if query.level is Level.INSTANCE:
-        chosen = _chosen(query, Level.INSTANCE).order_by(*_ORDER[Level.INSTANCE])
+        chosen = _chosen(connection, query, Level.INSTANCE).order_by(*_ORDER[Level.INSTANCE])
         return [_found(row, Level.INSTANCE) for row in connection.execute(chosen)]
     narrow = select(series.c.key, *INSTANCE).select_from(_INSTANCES)
-    narrow = narrow.where(*_conditions(query), *_showing(Level.INSTANCE, query.view))
+    narrow = narrow.where(*_conditions(connection, query), *_showing(Level.INSTANCE, query.view))
     rows = connection.execute(narrow.order_by(*_ORDER[Level.INSTANCE])).all()
     above = _series_by_key(connection, sorted({row[0] for row in rows}))
     return [_below(above[row[0]], instance_of(row[1:])) for row in rows]
@@ -120,12 +142,9 @@ def _below(found: Found, instance: Instance) -> Found:
     return Found(found.patient, found.study, found.series, instance)
 
 
-def _chosen(query: Query, shown: Level) -> Select[Any]:
-    return (
-        select(*_COLUMNS[shown])
-        .select_from(_FROM[shown])
-        .where(*_conditions(query), *_showing(shown, query.view))
-    )
+def _chosen(connection: Connection, query: Query, shown: Level) -> Select[Any]:
+    conditions = [*_conditions(connection, query), *_showing(shown, query.view)]
+    return select(*_COLUMNS[shown]).select_from(_FROM[shown]).where(*conditions)
 
 
 def _showing(level: Level, view: View) -> list[ColumnElement[bool]]:
@@ -147,9 +166,12 @@ def _found(row: Sequence[Any], level: Level) -> Found:
     return Found(patient, study, one, instance_of(row[instance_at:]) if level is Level.INSTANCE else None)
 
 
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, query: Query, *, counting: bool = False) -> list[ColumnElement[bool]]:
     matches = {key: match for key, match in query.matches.items() if not is_universal(match)}
-    conditions = _identifier_conditions(matches)
+    conditions = _identifier_conditions(matches) + few_persons(connection, _root.c.key, query)
+    if query.view is View.REGULAR and "modalities_in_study" in matches:
+        modality = matches.pop("modalities_in_study")
+        conditions.append(modality_condition(connection, modality, counting=counting))
     conditions += [_condition(key, match, query) for key, match in matches.items()]
     if query.patient_root_key is not None:
         conditions.append(_root.c.key == query.patient_root_key)

@@ -13,7 +13,7 @@ from hilum.stores.sql.judging import judge
 from hilum.stores.sql.postgresql import postgresql_engine
 from hilum.stores.sql.sqlite import sqlite_engine
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """Every revision that this code knows, oldest first; the last is the schema of `schema.py`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -38,7 +38,9 @@ studies = Table(
     Column("reassigned", Boolean, nullable=False, server_default=false()),
     Index(None, "study_date", "study_time", "key"),
     Index(None, "updated"),
+    Index(None, "modalities"),
 )
+where("ix_studies_empty", studies, ("key",), "number_of_instances = 0")
 
 series = Table(
     "series",
