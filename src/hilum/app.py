@@ -335,7 +335,7 @@ def _run_engine(
         wait=database.wait_for_change,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         chance=random.random,
-        chores={ChoreKind.SUMMARISE: Summaries(hub).refresh},
+        chores={ChoreKind.SUMMARISE: Summaries(hub).refresh, ChoreKind.ANNOUNCE: hub.announce_study},
         keep_workitems=timedelta(days=settings.workitems.keep),
         stop=stop,
     )

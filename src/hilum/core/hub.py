@@ -59,7 +59,7 @@ from hilum.core.patients import usecases as patients
 from hilum.core.patients.model import LinkedPatient, PatientQuery, PatientRecord, PatientStatement
 from hilum.core.reports import usecases as reports
 from hilum.core.reports.model import FiledReport, Report, ReportQuery, ReportRequest
-from hilum.core.routing import committing
+from hilum.core.routing import announcing, committing
 from hilum.core.routing import usecases as routing
 from hilum.core.routing.model import (
     Attempt,
@@ -486,6 +486,10 @@ class Hub:
     def plan_overdue_commitments(self) -> None:
         """Plan reports that no association took."""
         self._database.write(routing.plan_overdue_commitments)
+
+    def announce_study(self, study_instance_uid: str) -> None:
+        """Plan to tell peers that a study is available."""
+        self._database.write(lambda tx: announcing.announce(tx, study_instance_uid))
 
     def plan_commitment_requests(self) -> None:
         """Ask peers to commit to what was sent to them."""

@@ -7,6 +7,7 @@ from hilum.core.hub import Hub
 from hilum.core.kernel.events import Recorded
 from hilum.core.orders.events import ProcedureStepReported
 from hilum.core.reports.events import ReportFiled
+from hilum.core.routing import announcing
 from hilum.core.routing import usecases as routing
 from hilum.core.workitems.events import WorkitemReported
 
@@ -29,6 +30,7 @@ def _react_to(hub: Hub, tx: ExchangeTransaction, recorded: Recorded) -> None:
     match recorded.event:
         case InstanceStored() as stored:
             routing.plan_instance(tx, stored, recorded.trace, hub.read_tags)
+            announcing.follow(tx, stored)
         case InstancesRejected() as rejected:
             rejection.recount(tx, rejected.study_instance_uid)
         case ProcedureStepReported() as reported:

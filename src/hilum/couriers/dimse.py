@@ -5,11 +5,14 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+
+from pydicom.dataset import Dataset
 
 from hilum.core.access.model import Peer
 from hilum.core.kernel.errors import Invalid
-from hilum.core.orders.model import PerformedMessage
 from hilum.core.routing.model import (
+    AvailabilityParcel,
     CommitmentParcel,
     CommitmentReport,
     CommitmentRequestParcel,
@@ -26,13 +29,14 @@ from hilum.couriers import dimse_requests as requests
 from hilum.transport.dicom import Association, AssociationEnded, PeerSilent, Timers
 from hilum.transport.secure_socket import SecureSocket
 from hilum.transport.tls import NO_IDENTITY, Identity, opened, why
-from hilum.wire.dicom import commitment, mpps, ups
+from hilum.wire.dicom import availability, commitment, mpps, ups
 from hilum.wire.dicom.data_sets import decoded, encoded
 from hilum.wire.dicom.dimse.messages import (
     CCancelRequest,
     CEchoRequest,
     Command,
     CStoreRequest,
+    NCreateRequest,
     NEventReportRequest,
     Request,
 )
@@ -109,8 +113,15 @@ class DimseCourier:
             match parcel:
                 case InstanceParcel():
                     return self._store(parcel)
-                case ProcedureStepParcel():
-                    return self._report_step(parcel.message)
+                case ProcedureStepParcel(message):
+                    request = partial(requests.procedure_step, message)
+                    return self._created(
+                        mpps.PERFORMED_PROCEDURE_STEP, request, mpps.message_data_set(message)
+                    )
+                case AvailabilityParcel():
+                    announced = availability.availability_data_set(parcel, self.ae_title)
+                    announcing = partial(requests.availability, parcel)
+                    return self._created(availability.SOP_CLASS_UID, announcing, announced)
                 case CommitmentRequestParcel():
                     return self._ask_for_commitment(parcel)
                 case CommitmentParcel():
@@ -259,17 +270,16 @@ class DimseCourier:
         association.send(context.context_id, respond(command, Status.SUCCESS, has_data_set=False))
         return report
 
-    def _report_step(self, message: PerformedMessage) -> Receipt:
-        """N-CREATE or N-SET of MPPS, as its SCU (PS3.4 F.7.2). A step that is there already was created before."""
-        sop_class = mpps.PERFORMED_PROCEDURE_STEP
+    def _created(self, sop_class: str, request: requests.Numbered, data_set: Dataset) -> Receipt:
+        """N-CREATE or N-SET, as SCU. What is there already was created before, by an attempt without an answer."""
         context = self._context(sop_class, [(sop_class, UNCOMPRESSED)])
         if context is None:
-            return Receipt(Verdict.REJECTED, "association", "the peer does not accept MPPS")
-        request = requests.procedure_step(message, self._open.next_message_id())
-        data_set = encoded(mpps.message_data_set(message), context.transfer_syntax)
-        response = self._ask(context, request, data_set)
-        if message.creates and getattr(response, "Status", None) == Status.DUPLICATE_SOP_INSTANCE:
-            return Receipt(Verdict.ACCEPTED, "0111", "the step is there already")
+            return Receipt(Verdict.REJECTED, "association", f"the peer does not accept {sop_class}")
+        asked = request(self._open.next_message_id())
+        response = self._ask(context, asked, encoded(data_set, context.transfer_syntax))
+        repeated = getattr(response, "Status", None) == Status.DUPLICATE_SOP_INSTANCE
+        if repeated and isinstance(asked, NCreateRequest):
+            return Receipt(Verdict.ACCEPTED, "0111", "it is there already")
         return requests.judged(response, GENERAL)
 
     def _ask(self, context: AcceptedContext, request: Request, data_set: DataSet | None = None) -> Command:

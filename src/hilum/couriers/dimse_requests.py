@@ -1,7 +1,10 @@
 """Requests of normalized services, and what a response means for the queue."""
 
+from collections.abc import Callable
+
 from hilum.core.orders.model import PerformedMessage
-from hilum.core.routing.model import Receipt, Verdict
+from hilum.core.routing.model import AvailabilityParcel, Receipt, Verdict
+from hilum.wire.dicom.availability import SOP_CLASS_UID as AVAILABILITY
 from hilum.wire.dicom.commitment import REQUEST_STORAGE_COMMITMENT, SOP_CLASS_UID, SOP_INSTANCE_UID
 from hilum.wire.dicom.dimse.messages import Command, NActionRequest, NCreateRequest, NSetRequest
 from hilum.wire.dicom.dimse.status import Category, Code, look_up
@@ -9,6 +12,10 @@ from hilum.wire.dicom.mpps import PERFORMED_PROCEDURE_STEP
 
 _BUSY = range(0xA700, 0xA800)
 """Out of resources: it may pass (PS3.4 B.2.3)."""
+
+
+Numbered = Callable[[int], NCreateRequest | NSetRequest]
+"""Gives a request for a message ID."""
 
 
 def procedure_step(message: PerformedMessage, number: int) -> NCreateRequest | NSetRequest:
@@ -23,6 +30,15 @@ def procedure_step(message: PerformedMessage, number: int) -> NCreateRequest | N
         RequestedSOPClassUID=PERFORMED_PROCEDURE_STEP,
         MessageID=number,
         RequestedSOPInstanceUID=message.sop_instance_uid,
+    )
+
+
+def availability(parcel: AvailabilityParcel, number: int) -> NCreateRequest:
+    """N-CREATE of Instance Availability Notification (PS3.4 R.3.2.1)."""
+    return NCreateRequest(
+        AffectedSOPClassUID=AVAILABILITY,
+        MessageID=number,
+        AffectedSOPInstanceUID=parcel.sop_instance_uid,
     )
 
 

@@ -3,7 +3,7 @@
 rules:
   - name: ct-to-second-pacs
     when:
-      event: instance-stored        # or report-filed, procedure-step-reported
+      event: instance-stored        # or study-available, report-filed, procedure-step-reported
       source: [CT01]                # calling AE titles or peer names; * and ? are wild
       modality: [CT, MR]
       tags: {BodyPartExamined: "CHEST*"}
@@ -19,7 +19,7 @@ from pydicom.datadict import keyword_dict
 
 from hilum.core.kernel.errors import Invalid
 from hilum.core.routing.model import Rule
-from hilum.core.routing.rules import INSTANCE_STORED, PROCEDURE_STEP_REPORTED, REPORT_FILED
+from hilum.core.routing.rules import INSTANCE_STORED, PROCEDURE_STEP_REPORTED, REPORT_FILED, STUDY_AVAILABLE
 
 LONGEST_FILE = 1 << 20
 DEEPEST_NESTING = 8
@@ -27,6 +27,7 @@ MOST_RULES = 1000
 
 _EVENTS = {
     INSTANCE_STORED: ("event", "source", "modality", "tags"),
+    STUDY_AVAILABLE: ("event", "source", "modality"),
     REPORT_FILED: ("event", "source", "status"),
     PROCEDURE_STEP_REPORTED: ("event", "source", "modality", "status"),
 }

@@ -324,6 +324,8 @@ class ChoreKind(StrEnum):
 
     SUMMARISE = "summarise"
     """Make the summary of a series; the reference is its UID."""
+    ANNOUNCE = "announce"
+    """Tell who wants to know that a study is available; the reference is its UID."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class ParcelKind(StrEnum):
     """`reference` is `public_id/version` of a report."""
     PROCEDURE_STEP = "procedure-step"
     """`reference` is the key of an MPPS message as it came."""
+    AVAILABILITY = "availability"
+    """`reference` is `study_instance_uid/instances`: how many there were when it was announced."""
     COMMITMENT_REQUEST = "commitment-request"
     """`reference` is the transaction UID of a storage commitment that we ask for."""
     COMMITMENT = "commitment"
@@ -70,7 +72,7 @@ class Rule:
 
     name: str
     event: str
-    """`instance-stored`, `report-filed` or `procedure-step-reported`."""
+    """`instance-stored`, `study-available`, `report-filed` or `procedure-step-reported`."""
     to: tuple[str, ...]
     """Names of peers."""
     source: tuple[str, ...] = ()
@@ -186,6 +188,17 @@ class CommitmentRequestParcel:
 
 
 @dataclass(frozen=True, slots=True)
+class AvailabilityParcel:
+    """What of a study can be retrieved here (PS3.4 R). The UID is the same on every attempt."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    instances: tuple[Retrieved, ...]
+    performed_procedure_steps: tuple[str, ...]
+    """SOP Instance UIDs of the MPPS that name the study."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommitmentParcel:
     """The report of a storage commitment on its way to who asked."""
 
@@ -200,7 +213,8 @@ class WorkitemReportParcel:
 
 
 Parcel = (
-    CommitmentRequestParcel
+    AvailabilityParcel
+    | CommitmentRequestParcel
     | InstanceParcel
     | ReportParcel
     | ProcedureStepParcel

@@ -1,6 +1,6 @@
 """Which rule applies, and when to try again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
@@ -8,6 +8,7 @@ from hilum.core.routing.model import Rule
 
 INSTANCE_STORED = "instance-stored"
 REPORT_FILED = "report-filed"
+STUDY_AVAILABLE = "study-available"
 PROCEDURE_STEP_REPORTED = "procedure-step-reported"
 
 MOST_ATTEMPTS = 12
@@ -36,6 +37,15 @@ def applies(
             fnmatchcase((tags or {}).get(keyword, ""), pattern)
             for keyword, pattern in (rule.tags or {}).items()
         )
+    )
+
+
+def announces(rule: Rule, sources: Iterable[str], modalities: Iterable[str]) -> bool:
+    """Tell whether a rule wants the announcement of a study: any of its sources and modalities may match."""
+    return (
+        rule.event == STUDY_AVAILABLE
+        and any(_any(rule.source, source) for source in sources)
+        and any(_any(rule.modality, modality) for modality in (*modalities, ""))
     )
 
 

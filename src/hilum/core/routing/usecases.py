@@ -15,7 +15,7 @@ from hilum.core.kernel.errors import Conflict, Invalid, NotFound
 from hilum.core.orders.events import ProcedureStepReported
 from hilum.core.reports import usecases as reports
 from hilum.core.reports.events import ReportFiled
-from hilum.core.routing import committing, rules
+from hilum.core.routing import announcing, committing, rules
 from hilum.core.routing.events import DeliveryDied
 from hilum.core.routing.model import (
     Attempt,
@@ -160,6 +160,8 @@ def parcel(tx: RoutingTransaction, delivery: Delivery, objects: Objects) -> Parc
             if message is None:
                 raise NotFound("the MPPS message of this delivery is gone")
             return ProcedureStepParcel(message)
+        case ParcelKind.AVAILABILITY:
+            return announcing.parcel(tx, delivery)
         case ParcelKind.COMMITMENT_REQUEST:
             return committing.request(tx, delivery.reference)
         case ParcelKind.COMMITMENT:
@@ -263,6 +265,11 @@ def _is_here(tx: RoutingTransaction, kind: ParcelKind, reference: str) -> bool:
             return tx.reports.by_public_id(*_report_version(reference)) is not None
         case ParcelKind.PROCEDURE_STEP:
             return tx.orders.performed_message(_number(reference)) is not None
+        case ParcelKind.AVAILABILITY:
+            kept = tx.archive.find(
+                Query(Level.STUDY, {"study_instance_uid": Exact(reference.partition("/")[0])})
+            )
+            return bool(kept)
         case ParcelKind.COMMITMENT_REQUEST:
             return tx.routing.asked(reference) is not None
         case ParcelKind.COMMITMENT:

@@ -11,7 +11,6 @@ from hilum.wire.dicom.dimse.status import Status
 from hilum.wire.dicom.mpps import changed_step, created_step, step_data_set
 from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext
 
-PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
 PERFORMED_PROCEDURE_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
 
 MAY_NO_LONGER_BE_UPDATED = 0xA710

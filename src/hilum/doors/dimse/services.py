@@ -27,6 +27,7 @@ from hilum.wire.dicom.dimse.messages import (
     NGetRequest,
     NSetRequest,
 )
+from hilum.wire.dicom.mpps import PERFORMED_PROCEDURE_STEP
 from hilum.wire.dicom.sop_classes import STORAGE_SOP_CLASSES
 from hilum.wire.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from hilum.wire.dicom.upper_layer.negotiation import AcceptedContext, Supported
@@ -45,7 +46,7 @@ _STORAGE = Supported(tuple(TRANSFER_SYNTAXES), as_scp=True, as_scu=True)
 SUPPORTED: Mapping[str, Supported] = {
     VERIFICATION: Supported(_PLAIN),
     STORAGE_COMMITMENT: Supported(_PLAIN, as_scp=True, as_scu=True),
-    procedure.PERFORMED_PROCEDURE_STEP: Supported(_PLAIN),
+    PERFORMED_PROCEDURE_STEP: Supported(_PLAIN),
     procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE: Supported(_PLAIN),
     query.MODALITY_WORKLIST_FIND: Supported(_PLAIN),
     **{sop_class: Supported(_PLAIN) for sop_class in workitems.SOP_CLASSES},
@@ -68,8 +69,8 @@ _BY_SOP_CLASS: Mapping[tuple[str, type], Serve] = {
     (query.MODALITY_WORKLIST_FIND, CFindRequest): query.find_worklist,
     (STORAGE_COMMITMENT, NActionRequest): commitment.request_commitment,
     (STORAGE_COMMITMENT, NEventReportRequest): commitment.take_report,
-    (procedure.PERFORMED_PROCEDURE_STEP, NCreateRequest): procedure.create,
-    (procedure.PERFORMED_PROCEDURE_STEP, NSetRequest): procedure.change,
+    (PERFORMED_PROCEDURE_STEP, NCreateRequest): procedure.create,
+    (PERFORMED_PROCEDURE_STEP, NSetRequest): procedure.change,
     (procedure.PERFORMED_PROCEDURE_STEP_RETRIEVE, NGetRequest): procedure.get,
     **workitems.SERVICES,
     **{(sop_class, CFindRequest): query.find for sop_class in query.FIND_MODELS},
