@@ -24,7 +24,6 @@ from hilum.core.routing.model import (
     Verdict,
     WorkitemReportParcel,
 )
-from hilum.core.workitems.model import UPS_PUSH
 from hilum.couriers import dimse_requests as requests
 from hilum.transport.dicom import Association, AssociationEnded, PeerSilent, Timers
 from hilum.transport.secure_socket import SecureSocket
@@ -204,12 +203,7 @@ class DimseCourier:
         if context is None:
             return Receipt(Verdict.REJECTED, "association", "the peer does not accept Storage Commitment")
         event_type, information = commitment.event_report(parcel.commitment, self.ae_title)
-        request = NEventReportRequest(
-            AffectedSOPClassUID=commitment.SOP_CLASS_UID,
-            MessageID=self._open.next_message_id(),
-            AffectedSOPInstanceUID=commitment.SOP_INSTANCE_UID,
-            EventTypeID=event_type,
-        )
+        request = requests.committed(event_type, self._open.next_message_id())
         return requests.judged(
             self._ask(context, request, encoded(information, context.transfer_syntax)), GENERAL
         )
@@ -220,12 +214,7 @@ class DimseCourier:
         if context is None:
             return Receipt(Verdict.REJECTED, "association", "the peer does not accept UPS Event")
         report = parcel.report
-        request = NEventReportRequest(
-            AffectedSOPClassUID=UPS_PUSH,
-            MessageID=self._open.next_message_id(),
-            AffectedSOPInstanceUID=report.sop_instance_uid,
-            EventTypeID=int(report.event_type),
-        )
+        request = requests.workitem(report, self._open.next_message_id())
         information = encoded(ups.event_data_set(report), context.transfer_syntax)
         return requests.judged(self._ask(context, request, information), GENERAL)
 

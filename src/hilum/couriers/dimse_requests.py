@@ -4,9 +4,16 @@ from collections.abc import Callable
 
 from hilum.core.orders.model import PerformedMessage
 from hilum.core.routing.model import AvailabilityParcel, Receipt, Verdict
+from hilum.core.workitems.model import UPS_PUSH, Report
 from hilum.wire.dicom.availability import SOP_CLASS_UID as AVAILABILITY
 from hilum.wire.dicom.commitment import REQUEST_STORAGE_COMMITMENT, SOP_CLASS_UID, SOP_INSTANCE_UID
-from hilum.wire.dicom.dimse.messages import Command, NActionRequest, NCreateRequest, NSetRequest
+from hilum.wire.dicom.dimse.messages import (
+    Command,
+    NActionRequest,
+    NCreateRequest,
+    NEventReportRequest,
+    NSetRequest,
+)
 from hilum.wire.dicom.dimse.status import Category, Code, look_up
 from hilum.wire.dicom.mpps import PERFORMED_PROCEDURE_STEP
 
@@ -39,6 +46,26 @@ def availability(parcel: AvailabilityParcel, number: int) -> NCreateRequest:
         AffectedSOPClassUID=AVAILABILITY,
         MessageID=number,
         AffectedSOPInstanceUID=parcel.sop_instance_uid,
+    )
+
+
+def committed(event_type: int, number: int) -> NEventReportRequest:
+    """N-EVENT-REPORT of storage commitment (PS3.4 J.3.3)."""
+    return NEventReportRequest(
+        AffectedSOPClassUID=SOP_CLASS_UID,
+        MessageID=number,
+        AffectedSOPInstanceUID=SOP_INSTANCE_UID,
+        EventTypeID=event_type,
+    )
+
+
+def workitem(report: Report, number: int) -> NEventReportRequest:
+    """N-EVENT-REPORT of UPS (PS3.4 CC.2.4)."""
+    return NEventReportRequest(
+        AffectedSOPClassUID=UPS_PUSH,
+        MessageID=number,
+        AffectedSOPInstanceUID=report.sop_instance_uid,
+        EventTypeID=int(report.event_type),
     )
 
 
