@@ -28,7 +28,6 @@ from hilum.core.archive.model import (
     KeptSummary,
     Level,
     Query,
-    Receiving,
     ReferencedInstance,
     Retrieved,
     Stored,
@@ -37,6 +36,7 @@ from hilum.core.archive.model import (
     StudyPage,
 )
 from hilum.core.archive.ports import Objects, ReceivingBudget, Spool
+from hilum.core.archive.receiving import Receiving
 from hilum.core.audit.model import AuditEntry
 from hilum.core.exchange import usecases as exchange
 from hilum.core.exchange.model import Applied, Command, Envelope, InboundMessage

@@ -389,13 +389,3 @@ class Commitment:
     failed: tuple[ReferencedInstance, ...]
     state: CommitmentState
     created: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Receiving:
-    """How much is arriving now, how much may, and what the disk has and keeps free: all in octets."""
-
-    arriving: int
-    limit: int
-    free: int
-    floor: int

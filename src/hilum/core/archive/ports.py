@@ -13,12 +13,12 @@ from hilum.core.archive.model import (
     Instance,
     KeptSummary,
     Query,
-    Receiving,
     Series,
     SeriesContent,
     StoredConflict,
     Study,
 )
+from hilum.core.archive.receiving import Receiving
 from hilum.core.kernel.choices import View
 from hilum.core.orders.ports import OrdersTransaction
 

@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from hilum.core.archive.model import Receiving
+from hilum.core.archive.receiving import Receiving
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller, CallerKind, Permission
 from hilum.core.kernel.errors import Busy

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from hilum.core.archive.model import Blob, Receiving
+from hilum.core.archive.model import Blob
 from hilum.core.archive.ports import Objects, Spool
+from hilum.core.archive.receiving import Receiving
 from hilum.core.kernel.errors import Busy
 
 
