@@ -15,6 +15,7 @@ from hilum.doors.dicomweb.event_channel import Wait
 from hilum.doors.dicomweb.frames import Frames
 from hilum.doors.dicomweb.metadata import Metadata
 from hilum.doors.dicomweb.methods import routed
+from hilum.doors.dicomweb.modality import modality_routes
 from hilum.doors.dicomweb.rendered import Rendered
 from hilum.doors.dicomweb.retrieving import Retrieving
 from hilum.doors.dicomweb.searching import Searching
@@ -40,7 +41,7 @@ def dicomweb_doors(
     longest_instance: int = 16 * 2**30,
     wait: Wait | None = None,
 ) -> tuple[Door, Door]:
-    """Return DICOMweb (PS3.18 sections 10 and 11) and WADO-URI (section 9).
+    """Return DICOMweb (PS3.18 sections 10, 11 and 13 to 15) and WADO-URI (section 9).
 
     `worker` does what is done to pixels. `most_answers` is the longest page of a search, `longest_instance` the octets
     of one instance that is stored, `wait` waits for commits of any process: event channels look for news then.
@@ -52,7 +53,7 @@ def dicomweb_doors(
     deletes = dict.fromkeys((_STUDY, _SERIES, _INSTANCE), delete)
     more = {"POST": posts, "DELETE": deletes}
     routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, more)
-    routes += workitem_routes(hub, most_answers, wait)
+    routes += workitem_routes(hub, most_answers, wait) + modality_routes(hub, most_answers)
     wado = _routes({"/": answered(hub, WadoUri(hub, worker).answer)}, {})
     return Door("dicomweb", "/dicom-web", routes, largest_body=_LARGEST_BODY), Door("wado", "/wado", wado)
 

@@ -139,6 +139,8 @@ _ITEM = (
 
 _ROWS = MappingProxyType({row.tag: row for row in _ITEM})
 _STEP_ROWS = MappingProxyType({row.tag: row for row in _STEP})
+ITEM_TAGS, STEP_TAGS = frozenset(_ROWS), frozenset(_STEP_ROWS)
+"""What an answer can hold, and what the item of its step sequence can."""
 
 
 def worklist_request(identifier: DataSet) -> WorklistRequest:
