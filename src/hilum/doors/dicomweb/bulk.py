@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hilum.core.archive.model import Retrieved
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import NotFound
+from hilum.doors._http.streaming import Streamed
 from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, demand
 from hilum.doors.dicomweb.frames import Frames
 from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
@@ -98,7 +99,7 @@ def single_value(request: Request, file: BinaryIO, bulk: BulkData, headers: dict
     """Answer a value, or the one range of it that is asked for; words of big endian are only swapped whole."""
     if bulk.element.big_endian:
         headers["Content-Length"] = str(bulk.length)
-        return StreamingResponse(bulk_chunks(file, bulk, 0, bulk.length), headers=headers)
+        return Streamed(bulk_chunks(file, bulk, 0, bulk.length), headers=headers)
     return spanned(
         request, lambda start, end: bulk_chunks(file, bulk, start, end), bulk.length, headers, file.close
     )

@@ -4,7 +4,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
+
+from hilum.doors._http.streaming import Streamed
 
 _FAST = 1
 """Level of gzip: metadata shrinks to a tenth already, and the next levels cost more than they save."""
@@ -23,8 +25,8 @@ def text_answer(request: Request, text: bytes, headers: Mapping[str, str]) -> Re
 def streamed_answer(request: Request, pieces: Iterator[bytes], headers: Mapping[str, str]) -> Response:
     """Return an answer that is made while it is sent."""
     if not _takes_gzip(request):
-        return StreamingResponse(pieces, headers=_varied(headers))
-    return StreamingResponse(_gzipped(pieces), headers=_varied(headers) | {"Content-Encoding": "gzip"})
+        return Streamed(pieces, headers=_varied(headers))
+    return Streamed(_gzipped(pieces), headers=_varied(headers) | {"Content-Encoding": "gzip"})
 
 
 def compressed_answer(
@@ -35,7 +37,7 @@ def compressed_answer(
 ) -> Response:
     """Return an answer that is kept compressed, or its text for who does not take that."""
     if not _takes_gzip(request):
-        return StreamingResponse(plain(), headers=_varied(headers))
+        return Streamed(plain(), headers=_varied(headers))
     return Response(b"".join(gzipped()), headers=_varied(headers) | {"Content-Encoding": "gzip"})
 
 

@@ -10,6 +10,7 @@ from hilum.doors._http.app import Door
 from hilum.doors._http.endpoints import Answer, Endpoint, answered, streamed
 from hilum.doors.dicomweb.bulk import Bulk
 from hilum.doors.dicomweb.bulk_sets import BulkSets
+from hilum.doors.dicomweb.capabilities import capabilities_route
 from hilum.doors.dicomweb.deleting import Deleting
 from hilum.doors.dicomweb.event_channel import Wait
 from hilum.doors.dicomweb.frames import Frames
@@ -54,6 +55,7 @@ def dicomweb_doors(
     more = {"POST": posts, "DELETE": deletes}
     routes = _routes({path: answered(hub, answer) for path, answer in gets.items()}, more)
     routes += workitem_routes(hub, most_answers, wait) + modality_routes(hub, most_answers)
+    routes.append(capabilities_route(routes))
     wado = _routes({"/": answered(hub, WadoUri(hub, worker).answer)}, {})
     return Door("dicomweb", "/dicom-web", routes, largest_body=_LARGEST_BODY), Door("wado", "/wado", wado)
 

@@ -4,7 +4,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
+
+from hilum.doors._http.streaming import Streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ def multipart_answer(
     """
     content_type, body = multipart_pieces(media_type, parts)
     headers = {**headers, "Content-Type": content_type}
-    return Response(b"".join(body), headers=headers) if at_once else StreamingResponse(body, headers=headers)
+    return Response(b"".join(body), headers=headers) if at_once else Streamed(body, headers=headers)
 
 
 def multipart_pieces(media_type: str, parts: Iterator[Part]) -> tuple[str, Iterator[bytes]]:

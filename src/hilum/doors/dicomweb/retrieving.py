@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hilum.core.archive.model import Retrieved
 from hilum.core.hub import Hub
 from hilum.core.kernel.caller import Caller
+from hilum.doors._http.streaming import Streamed
 from hilum.doors.dicomweb.acceptance import Offer, Range, accepted_ranges, demand, is_demanded
 from hilum.doors.dicomweb.multipart_answer import Part, multipart_answer
 from hilum.doors.dicomweb.outgoing import DICOM, Outgoing, dicom_offers, outgoing
@@ -52,7 +53,7 @@ class Retrieving:
 def object_answer(out: Outgoing, headers: Mapping[str, str]) -> Response:
     """Return one object without parts."""
     length = {} if out.size is None else {"Content-Length": str(out.size)}
-    return StreamingResponse(out.chunks, headers={**headers, **length, "Content-Type": _content_type(out)})
+    return Streamed(out.chunks, headers={**headers, **length, "Content-Type": _content_type(out)})
 
 
 def _content_type(out: Outgoing) -> str:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
+
+from hilum.doors._http.streaming import Streamed
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -23,14 +25,14 @@ def spanned(
     answered = {**headers, "Accept-Ranges": "bytes"}
     span = _span(request.headers.get("range", ""), length) if _is_known(request, headers) else None
     if span is None:
-        return StreamingResponse(chunks(0, length), headers={**answered, "Content-Length": str(length)})
+        return Streamed(chunks(0, length), headers={**answered, "Content-Length": str(length)})
     start, end = span
     if start >= end:
         close()
         return Response(status_code=416, headers={"Content-Range": f"bytes */{length}"})
     answered["Content-Range"] = f"bytes {start}-{end - 1}/{length}"
     answered["Content-Length"] = str(end - start)
-    return StreamingResponse(chunks(start, end), status_code=206, headers=answered)
+    return Streamed(chunks(start, end), status_code=206, headers=answered)
 
 
 def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
