@@ -15,7 +15,7 @@ from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.certificates import Line
 from hilum.core.access.model import Claim, ClaimKind, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
-from hilum.core.archive import chores, committing, conflict_resolution, deletion, rejection
+from hilum.core.archive import chores, commitment_at_once, conflict_resolution, deletion, rejection
 from hilum.core.archive import usecases as archive
 from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason, Resolution, Tombstone
 from hilum.core.archive.model import (
@@ -477,12 +477,14 @@ class Hub:
         """Judge a storage commitment whose answer is its report; raises Conflict where its UID is in use."""
         return self._write(
             caller,
-            lambda tx: committing.commit_at_once(tx, caller, transaction_uid, references, self._objects),
+            lambda tx: commitment_at_once.commit_at_once(
+                tx, caller, transaction_uid, references, self._objects
+            ),
         )
 
     def own_commitment(self, caller: Caller, transaction_uid: str) -> Commitment:
         """Return a storage commitment to who asked for it; raises NotFound."""
-        return self._read(caller, lambda tx: committing.own_commitment(tx, caller, transaction_uid))
+        return self._read(caller, lambda tx: commitment_at_once.own_commitment(tx, caller, transaction_uid))
 
     def commitment(self, transaction_uid: str) -> Commitment:
         """Return one storage commitment transaction; raises NotFound."""
