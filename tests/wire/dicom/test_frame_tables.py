@@ -6,11 +6,11 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
-from hilum.wire.dicom.uncompressed import native_frame
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 
 from hilum.wire.dicom.described import FramesAt, frames_at
+from hilum.wire.dicom.frame_work import native_frame, work_on
 from hilum.wire.dicom.pixels import open_pixels, pixels_by_table
 
 J2K = "1.2.840.10008.1.2.4.90"
@@ -116,7 +116,7 @@ def test_frames_of_real_files_are_the_same_by_their_table(name: str, bundled: Ca
 
     for number in {1, scanned.image.number_of_frames}:
         assert by_table.frame(number) == scanned.frame(number)
-        assert native_frame(by_table, number) == native_frame(scanned, number)
+        assert native_frame(by_table, number, work_on) == native_frame(scanned, number, work_on)
 
 
 def test_what_has_no_frames_has_no_table(encode: Encode, instance: Dataset) -> None:
