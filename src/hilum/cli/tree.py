@@ -6,6 +6,7 @@ import typer
 
 import hilum
 from hilum.cli import (
+    archive,
     conflicts,
     deliveries,
     doctor,
@@ -36,6 +37,7 @@ def application() -> typer.Typer:
     for name, module in (
         ("peers", peers),
         ("deliveries", deliveries),
+        ("archive", archive),
         ("conflicts", conflicts),
         ("rejections", rejections),
         ("routes", routes),

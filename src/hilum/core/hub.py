@@ -15,7 +15,14 @@ from hilum.core.access.admission import Resolve, Sender
 from hilum.core.access.certificates import Line
 from hilum.core.access.model import Claim, ClaimKind, Peer, PeerKind, Session, Token, User
 from hilum.core.access.ports import Passwords
-from hilum.core.archive import chores, commitment_at_once, conflict_resolution, deletion, rejection
+from hilum.core.archive import (
+    chores,
+    commitment_at_once,
+    conflict_resolution,
+    deletion,
+    rejection,
+    verification,
+)
 from hilum.core.archive import usecases as archive
 from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason, Resolution, Tombstone
 from hilum.core.archive.model import (
@@ -444,8 +451,24 @@ class Hub:
         return self._read(caller, lambda tx: archive.retrieve(tx, caller, query))
 
     def open_blob(self, digest: str) -> BinaryIO:
-        """Open stored bytes that a use-case handed out; raises NotFound."""
-        return self._objects.open(digest)
+        """Open stored bytes that a use-case handed out; raises NotFound, and Damaged, which the trail keeps."""
+        try:
+            return self._objects.open(digest)
+        except verification.Damaged:
+            self._note_damage(policy.ENGINE, digest, verification.BlobState.ALTERED)
+            raise
+
+    def verify(self, caller: Caller, after: str = "", limit: int = 256) -> verification.Verified:
+        """Verify the blobs beyond a position; damage is written to the trail."""
+        digests = self._read(caller, lambda tx: verification.stretch(tx, caller, after, limit))
+        found = [(digest, *verification.state_of(self._objects, digest)) for digest in digests]
+        damaged = tuple(
+            (digest, state) for digest, state, _ in found if state is not verification.BlobState.GOOD
+        )
+        for digest, state in damaged:
+            self._note_damage(caller, digest, state)
+        position = digests[-1] if len(digests) == limit else ""
+        return verification.Verified(position, len(found), sum(size for *_, size in found), damaged)
 
     def summary(self, series_instance_uid: str) -> KeptSummary | None:
         """Return where the summary of a series is kept, whose instances a use-case handed out."""
@@ -748,6 +771,9 @@ class Hub:
         """Ask database and object store whether they work; raises Busy with the reason."""
         self._database.read(lambda tx: tx.access.peers())
         self._objects.check()
+
+    def _note_damage(self, caller: Caller, digest: str, state: verification.BlobState) -> None:
+        self._database.write(lambda tx: verification.note_damage(tx, caller, digest, state))
 
     def _header_of(self, digest: str) -> Header | None:
         if not digest:

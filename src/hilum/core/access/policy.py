@@ -47,6 +47,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
         Permission.CONFLICTS_RESOLVE,
         Permission.ARCHIVE_REJECT,
         Permission.ARCHIVE_RESTORE,
+        Permission.ARCHIVE_VERIFY,
         Permission.ROUTING_READ,
         Permission.ROUTING_REPLAY,
         Permission.PEERS_READ,

@@ -87,5 +87,8 @@ class LifecycleShelf(Protocol):
     def reassign(self, study_key: int, patient_record_key: int, *, reassigned: bool) -> None:
         """Let a study belong to another patient record."""
 
+    def digests(self, after: str, limit: int) -> list[str]:
+        """Return the digests of instances beyond one, in their order."""
+
     def release(self, sop_instance_uid: str) -> None:
         """Take one instance out of every rejection that holds."""

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     ARCHIVE_COMMIT = "archive.commit"
     ARCHIVE_REJECT = "archive.reject"
     ARCHIVE_RESTORE = "archive.restore"
+    ARCHIVE_VERIFY = "archive.verify"
     DELETION_ORDER = "deletion.order"
     """Stands apart from `archive.*`, so that no token for the archive deletes."""
     CONFLICTS_READ = "conflicts.read"

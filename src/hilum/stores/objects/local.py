@@ -13,6 +13,7 @@ from hilum.core.archive.model import Blob
 from hilum.core.kernel.errors import NotFound
 from hilum.stores.objects.digests import address, is_digest
 from hilum.stores.objects.failing import busy
+from hilum.stores.objects.seals import Seals
 from hilum.stores.objects.spooling import SpoolFile, make_spool_folder
 
 _SYNCS_AT_ONCE = 16
@@ -83,6 +84,7 @@ class LocalObjects:
         """Make the folders, and remove what a crash left; raises Busy."""
         self._root = Path(root).absolute()
         self._spools = self._root / "spool"
+        self._seals = Seals()
         self._syncing = ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="sync")
         try:
             _make_folders(self._root)
@@ -95,13 +97,22 @@ class LocalObjects:
         return LocalSpool(self._root, self._spools, self._syncing)
 
     def open(self, digest: str) -> BinaryIO:
-        """Return a seekable reader of a blob; raises NotFound."""
+        """Return a seekable reader of a blob; raises NotFound, Damaged where it was altered, Busy."""
         try:
-            return self._path(digest).open("rb")
+            file = self._path(digest).open("rb")
         except FileNotFoundError:
-            raise NotFound("no such blob", next_step="run `hilum doctor`") from None
+            raise NotFound("no such blob", next_step="run `hilum archive verify`") from None
         except OSError as error:
             raise busy(error) from None
+        try:
+            self._seals.check(digest, file)
+        except OSError as error:
+            file.close()
+            raise busy(error) from None
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def contains(self, digest: str) -> bool:
         """Tell whether a blob is kept."""

@@ -267,6 +267,13 @@ class SqlLifecycle:
         """Let a study belong to another patient record."""
         conflicts.reassign(self._opened, study_key, patient_record_key, reassigned=reassigned)
 
+    def digests(self, after: str, limit: int) -> list[str]:
+        """Return the digests of instances beyond one, in their order."""
+        chosen = select(instances.c.digest).where(instances.c.digest > after).distinct()
+        return list(
+            self._opened.connection.execute(chosen.order_by(instances.c.digest).limit(limit)).scalars()
+        )
+
     def release(self, sop_instance_uid: str) -> None:
         """Take one instance out of every rejection that holds."""
         self._opened.connection.execute(_RELEASE, {"uid": sop_instance_uid})
