@@ -1,4 +1,4 @@
-"""Which local blobs were seen whole by this process, and have not been touched since (ADR 27)."""
+"""Which local blobs were seen whole by this process, and have not been touched since (ADR 30)."""
 
 import hashlib
 import os
