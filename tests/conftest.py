@@ -40,6 +40,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "orthanc": lambda: shutil.which("Orthanc") is not None,
     "chromium": lambda: shutil.which("chromium") is not None,
     "postgresql": _postgresql_answers,
+    "strace": lambda: shutil.which("strace") is not None,
     "s3": lambda: find_spec("moto") is not None,
 }
 """What `@pytest.mark.needs(...)` may name, and how to tell whether it is here."""

@@ -80,7 +80,7 @@ def build_hub(settings: Settings, database: Database | None = None) -> Hub:
             return attribute_texts(file, keywords)
 
     return Hub(
-        database or Database(settings.database_url),
+        database or Database(settings.database_url, settings.database.patience),
         objects,
         Argon2Passwords(),
         read_tags,
@@ -180,7 +180,7 @@ def _bind(address: Address) -> socket.socket:
 
 def _prepare(settings: Settings) -> str:
     """Load the routing rules of the settings; return the secret of a one-time link while nobody has a password."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.database.patience)
     try:
         hub = build_hub(settings, database)
         operator = policy.local_operator(secrets.token_hex(8))
@@ -326,7 +326,7 @@ def _listening(settings: Settings) -> Listening:
 def _run_engine(
     settings: Settings, _listeners: Listeners, stop: threading.Event, ready: Callable[[], None]
 ) -> None:
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.database.patience)
     hub = build_hub(settings, database)
     pool = worker_pool(settings)
     engine = Engine(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -228,6 +229,54 @@ def test_a_damaged_local_blob_is_mended_when_the_same_bytes_come_again(tmp_path:
     kept(objects)
 
     assert path.read_bytes() == BYTES
+
+
+@pytest.mark.needs("strace")
+def test_a_kept_blob_and_its_name_are_synced_and_what_is_there_is_replaced_by_synced_bytes_only(
+    tmp_path: Path,
+) -> None:
+    body = """
+import os, sys
+from hilum.stores.objects import objects_from_url
+
+objects = objects_from_url(sys.argv[1], sys.argv[1])
+for word in (b"first", b"again"):
+    spool = objects.spool()
+    spool.write(b"x" * 1_000_000)
+    spool.keep()
+    os.write(1, word)
+    spool.discard()
+"""
+    log = tmp_path / "calls"
+    names = "trace=link,linkat,rename,renameat,renameat2,fdatasync,fsync,write"
+
+    subprocess.run(
+        ["strace", "-f", "-y", "-e", names, "-o", log, sys.executable, "-c", body, tmp_path / "objects"],
+        check=True,
+        capture_output=True,
+    )
+
+    first, again = (_before(log, word) for word in ("first", "again"))
+    assert first.index("link") < min(first.index("fdatasync"), first.index("fsync")), (
+        "one journal commit for both"
+    )
+    assert again.index("fdatasync") < again.index("rename") < again.index("fsync")
+
+
+def _before(log: Path, word: str) -> list[str]:
+    """Return the calls that ended between the last write of the object's bytes and our telling that it is kept."""
+    ended: list[str] = []
+    for line in log.read_text().splitlines():
+        call = re.search(r"(?:<\.\.\. )?(\w+)(?:\(| resumed)", line)
+        if call is None or "unfinished" in line:
+            continue
+        if call[1] == "write":
+            if f'"{word}"' in line:
+                return ended
+            ended.clear()
+        else:
+            ended.append(call[1])
+    raise AssertionError(f"{word} was never written")
 
 
 def test_local_blobs_may_be_read_by_their_owner_only(tmp_path: Path) -> None:

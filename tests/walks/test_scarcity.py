@@ -1,6 +1,7 @@
 """No room on the disk, no database: every door says "busy" in its own words, and service returns by itself."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +20,11 @@ from pydicom.uid import CTImageStorage
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from hilum.core.access.model import Peer, PeerKind
+from hilum.core.access.model import Peer, PeerKind, User
+from hilum.core.exchange.ports import ExchangeTransaction
+from hilum.core.kernel.errors import Busy
 from hilum.core.patients.model import PatientQuery
+from hilum.stores.sql import Database, migrate
 
 pytestmark = pytest.mark.needs("dcmtk")
 
@@ -161,6 +165,61 @@ def test_a_database_that_goes_away_is_told_at_every_door_and_service_returns_wit
     assert str(connection.send(messages.registration(Person("away"))).segment("MSA")[1]) == "AA"
     connection.socket.close()
     association.release()
+
+
+@pytest.mark.needs("postgresql")
+def test_a_database_that_falls_silent_is_told_at_every_door_and_service_returns_with_its_voice(
+    servers: Callable[..., Server],
+    empty_postgresql_url: str,
+    wire: Wire,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HILUM_DATABASE_PATIENCE", "2")
+    server = servers(empty_postgresql_url.replace(":5432", f":{wire.port}")).start()
+    association, connection = _associate(server), Sender(server.hl7)
+    images = _images(tmp_path / "ct", 6)
+    _all_is_well(server, association, images[:2], "before")
+
+    wire.freeze()
+    stored = association.send_c_store(images[2]).Status
+    stowed = _stow(server, images[3])
+    told = str(connection.send(messages.registration(Person("silent"))).segment("MSA")[1])
+    wire.thaw()
+
+    assert stored == OUT_OF_RESOURCES
+    assert (stowed.status_code, int(stowed.headers["Retry-After"]) > 0) == (503, True)
+    assert told == "AR"
+    _all_is_well(server, association, images[4:6], "after")
+    connection.socket.close()
+    association.release()
+
+
+@pytest.mark.needs("postgresql")
+def test_a_transaction_in_which_the_database_falls_silent_ends_and_the_next_one_works(
+    empty_postgresql_url: str, wire: Wire
+) -> None:
+    migrate(empty_postgresql_url)
+    database = Database(empty_postgresql_url.replace(":5432", f":{wire.port}"), patience=1.0)
+
+    def fall_silent(tx: ExchangeTransaction) -> None:
+        tx.access.put_user(User("ada", "", (), tx.now))
+        wire.freeze()
+        tx.access.put_user(User("bob", "", (), tx.now))
+
+    def look_in_silence(tx: ExchangeTransaction) -> None:
+        tx.access.users()
+        wire.freeze()
+
+    for act, work in ((database.write, fall_silent), (database.read, look_in_silence)):
+        began = time.monotonic()
+        with pytest.raises(Busy) as refusal:
+            act(work)
+        assert time.monotonic() - began < 30
+        assert "did not answer" in refusal.value.what
+        wire.thaw()
+        assert database.read(lambda tx: tx.access.users()) == []
+    database.close()
 
 
 @pytest.mark.needs("postgresql")

@@ -395,9 +395,15 @@ class Hub:
         """Make the spooled Part 10 object durable, then commit its rows: blob first, then one commit."""
         caller = self._with_issuer(caller)
         self._demand(caller, Permission.ARCHIVE_STORE)
-        blob = spool.keep()
+        blob = spool.seal()
         note = self._note_in(header, blob)
-        return self._write(caller, lambda tx: archive.store(tx, caller, header, blob, note, self._grace))
+
+        def work(tx: ExchangeTransaction) -> Stored:
+            stored = archive.store(tx, caller, header, blob, note, self._grace)
+            spool.keep()  # the disk was at it meanwhile; what follows is the commit
+            return stored
+
+        return self._write(caller, work)
 
     def reject(
         self, caller: Caller, uids: tuple[str, str, str], reason: RejectionReason, detail: str

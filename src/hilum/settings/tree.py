@@ -180,6 +180,12 @@ class Database:
         "",
         "`sqlite:///FILE` or `postgresql+psycopg://...`; empty: `hilum.db` in the data folder. `--database`.",
     )
+    patience: float = setting(
+        30.0,
+        "A PostgreSQL server that takes longer over one transaction loses the connection; the peer is told to try again.",
+        unit="seconds",
+        least=1,
+    )
 
 
 @dataclass(frozen=True, slots=True)

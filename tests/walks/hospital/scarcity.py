@@ -67,6 +67,8 @@ class Wire:
         self.port = port
         self._listener: socket.socket | None = None
         self._ends: set[socket.socket] = set()
+        self._flowing = threading.Event()
+        self._flowing.set()
 
     def connect(self) -> Self:
         """Let connections through."""
@@ -84,6 +86,14 @@ class Wire:
             with suppress(OSError):  # it has ended already
                 end.shutdown(socket.SHUT_RDWR)
 
+    def freeze(self) -> None:
+        """Carry nothing any more; connections stay open, and new ones are accepted."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Carry on with what was held up."""
+        self._flowing.set()
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -97,18 +107,18 @@ class Wire:
         with here, there:
             self._ends |= {here, there}
             try:
-                while _carry_once({here: there, there: here}):
+                while self._carry_once({here: there, there: here}):
                     pass
             except OSError:
                 return
             finally:
                 self._ends -= {here, there}
 
-
-def _carry_once(other: dict[socket.socket, socket.socket]) -> bool:
-    for ready in select.select(list(other), [], [])[0]:
-        chunk = ready.recv(65536)
-        if not chunk:
-            return False
-        other[ready].sendall(chunk)
-    return True
+    def _carry_once(self, other: dict[socket.socket, socket.socket]) -> bool:
+        for ready in select.select(list(other), [], [])[0]:
+            chunk = ready.recv(65536)
+            self._flowing.wait()
+            if not chunk:
+                return False
+            other[ready].sendall(chunk)
+        return True

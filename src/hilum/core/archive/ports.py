@@ -36,11 +36,15 @@ class Spool(Protocol):
     def read_at(self, offset: int, size: int) -> bytes:
         """Return bytes already written; short at the end."""
 
-    def seal(self) -> None:
-        """Say that all bytes are there: they may be made durable while the header is read. Not needed before `keep`."""
+    def seal(self) -> Blob:
+        """Say that all bytes are there, and return their address: their SHA-256. The same bytes twice are one blob.
+
+        They can be read there, but are not durable yet. What takes long of making them so is done here; what is short may go on beside what
+        follows, until `keep`. Raises Busy.
+        """
 
     def keep(self) -> Blob:
-        """Make the bytes durable under their SHA-256 and return their address; the same bytes twice are one blob."""
+        """Return once the bytes are durable under their address: before the commit of the row that refers to them."""
 
     def discard(self) -> None:
         """Forget the bytes; harmless after `keep`, and when called twice."""

@@ -17,10 +17,18 @@ from hilum.stores.objects.seals import Seals
 from hilum.stores.objects.spooling import SpoolFile, make_spool_folder
 
 _SYNCS_AT_ONCE = 16
+_LONGEST_BESIDE = 8 << 20
+"""Octets: the sync of more than this takes so long that no transaction should wait for it."""
 
 
 class LocalSpool:
-    """Core's `Spool` on a local file."""
+    """Core's `Spool` on a local file.
+
+    The file gets its address by a second name, and only then is it synced, so that one commit of the file system's
+    journal holds both. A crash before that may leave an address with half a blob: no row refers to it. Such an address
+    is never trusted. Where there is a blob already, ours is synced first and then takes its place, which mends a damaged
+    one and makes its date new, so that no sweep takes it before this transaction ends.
+    """
 
     def __init__(self, root: Path, folder: Path, syncing: Executor) -> None:
         """Create the temporary file; raises Busy."""
@@ -28,6 +36,9 @@ class LocalSpool:
         self._syncing = syncing
         self._synced: Future[None] | None = None
         self._file = SpoolFile(folder)
+        self._blob: Blob | None = None
+        self._folder = ""
+        self._named = False
         self._kept = False
         self.write = self._file.write
         self.read_at = self._file.read_at
@@ -37,44 +48,37 @@ class LocalSpool:
         """Octets written so far."""
         return self._file.size
 
-    def seal(self) -> None:
-        """Begin to sync in another thread: a sync waits for the disk and holds no interpreter."""
-        self._file.finish()
-        self._synced = self._syncing.submit(self._file.sync)
+    def seal(self) -> Blob:
+        """Return the address, and begin to sync in another thread: a sync waits for the disk and holds no interpreter."""
+        if self._blob is None:
+            digest = self._file.finish()
+            self._folder = f"{self._root}/{digest[:2]}"
+            self._named = self._file.name(f"{self._folder}/{digest}")
+            self._synced = self._syncing.submit(self._file.sync)
+            if self._file.size > _LONGEST_BESIDE:
+                self._synced.result()
+            self._blob = Blob(digest, self._file.size)
+        return self._blob
 
     def keep(self) -> Blob:
-        """Make the bytes durable under their SHA-256 and return their address; the same bytes twice are one blob.
-
-        The file is synced before the rename and the folder after it: a crash leaves the whole blob, or none. A blob
-        that is there already is replaced by the same bytes, which mends a damaged one and makes its date new, so that
-        no sweep takes it before this transaction ends.
-        """
-        digest = self._file.finish()
-        if not self._kept:
-            self._sync()
-            self._move(digest)
+        """Return once file and name are on the disk; raises Busy."""
+        blob = self.seal()
+        if not self._kept and self._synced is not None:
+            if self._named:
+                _sync_folder(self._folder)  # at the same time as the file: the journal commits both at once
+                self._synced.result()
+            else:
+                self._synced.result()
+                self._file.replace(f"{self._folder}/{blob.digest}")
+                _sync_folder(self._folder)
             self._kept = True
-        return Blob(digest, self._file.size)
+        return blob
 
     def discard(self) -> None:
         """Forget the bytes; harmless after `keep`, and when called twice."""
         if self._synced is not None:
             wait([self._synced])  # whether it worked is of no interest any more, but the file is in its hands
-        self._file.close(remove=not self._kept)
-
-    def _sync(self) -> None:
-        if self._synced is None:
-            self._file.sync()
-        else:
-            self._synced.result()
-
-    def _move(self, digest: str) -> None:
-        target = self._root / address(digest)
-        try:
-            self._file.path.rename(target)
-            _sync_folder(target.parent)
-        except OSError as error:
-            raise busy(error) from None
+        self._file.close()
 
 
 class LocalObjects:
@@ -169,9 +173,12 @@ def _make_folders(root: Path) -> None:
         _sync_folder(root.parent)
 
 
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_folder(path: str | Path) -> None:
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise busy(error) from None

@@ -134,6 +134,7 @@ class RemoteSpool:
         """Create the temporary file; raises Busy."""
         self._store = store
         self._file = SpoolFile(folder)
+        self._blob: Blob | None = None
         self.write = self._file.write
         self.read_at = self._file.read_at
 
@@ -142,18 +143,21 @@ class RemoteSpool:
         """Octets written so far."""
         return self._file.size
 
-    def seal(self) -> None:
-        """Nothing begins yet: what is uploaded is what is kept."""
+    def seal(self) -> Blob:
+        """Upload the bytes under their SHA-256: that takes too long for a transaction to wait for it."""
+        if self._blob is None:
+            digest = self._file.finish()
+            self._store.put(self._file.path, digest)
+            self._blob = Blob(digest, self._file.size)
+        return self._blob
 
     def keep(self) -> Blob:
-        """Upload the bytes under their SHA-256 and return their address; the same bytes twice are one blob."""
-        digest = self._file.finish()
-        self._store.put(self._file.path, digest)
-        return Blob(digest, self._file.size)
+        """Return the address: what is uploaded is durable."""
+        return self.seal()
 
     def discard(self) -> None:
         """Forget the local file; harmless after `keep`, and when called twice."""
-        self._file.close(remove=True)
+        self._file.close()
 
 
 class _RangeReader(io.RawIOBase):

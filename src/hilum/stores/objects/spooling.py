@@ -75,14 +75,28 @@ class SpoolFile:
         except OSError as error:
             raise busy(error) from None
 
-    def close(self, *, remove: bool) -> None:
-        """Close the file, and remove it unless it was renamed; harmless when called twice."""
+    def name(self, target: str) -> bool:
+        """Give the file a second name, and tell whether that was free and the file system can do it."""
+        try:
+            os.link(self.path, target)
+        except OSError:
+            return False
+        return True
+
+    def replace(self, target: str) -> None:
+        """Move the file in the place of another one; raises Busy."""
+        try:
+            self.path.replace(target)
+        except OSError as error:
+            raise busy(error) from None
+
+    def close(self) -> None:
+        """Close the file, and remove its first name unless it was moved; harmless when called twice."""
         if self._closed:
             return
         self._closed = True
         os.close(self._file)
-        if remove:
-            self.path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         filled, self._filled = self._filled, 0

@@ -19,6 +19,8 @@ from hilum.stores.sql.transaction import SqlTransaction
 
 T = TypeVar("T")
 
+PATIENCE = 30.0
+"""Seconds."""
 _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -56,9 +58,13 @@ class _Opened(Protocol):
 class Database:
     """Opens transactions. Connections are made at first use, and anew in each forked process."""
 
-    def __init__(self, url: str) -> None:
-        """Take the address: `sqlite:///...` or `postgresql+psycopg://...`; raises Invalid."""
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
+        """Take the address: `sqlite:///...` or `postgresql+psycopg://...`; raises Invalid.
+
+        `patience` is how many seconds a database server may take over one transaction.
+        """
         self.url = database_url(url)
+        self._patience = patience
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
         self._inherited: list[_Opened] = []
@@ -107,7 +113,9 @@ class Database:
         with self._lock:
             if self._opened is None:
                 sqlite = self.url.get_backend_name() == "sqlite"
-                self._opened = SqliteTransactor(self.url) if sqlite else PostgresqlTransactor(self.url)
+                self._opened = (
+                    SqliteTransactor(self.url) if sqlite else PostgresqlTransactor(self.url, self._patience)
+                )
             return self._opened
 
 

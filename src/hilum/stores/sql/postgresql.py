@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -11,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hilum.stores.sql.changes import Changes
 from hilum.stores.sql.judging import judge
+from hilum.stores.sql.patience import Patience
 from hilum.stores.sql.transaction import SqlTransaction
 
 T = TypeVar("T")
@@ -28,12 +30,11 @@ _CONNECT: dict[str, Any] = {
     "keepalives_count": 3,
     # Keepalive is silent while a question is on its way: without this, a network that went away is noticed in 15 minutes.
     "tcp_user_timeout": 20_000,
-    "options": "-c lock_timeout=30000 -c idle_in_transaction_session_timeout=120000",
 }
 
 
-def postgresql_engine(url: URL) -> Engine:
-    """Return an engine with a pool."""
+def postgresql_engine(url: URL, patience: float | None = None) -> Engine:
+    """Return an engine with a pool; with `patience` no statement may take longer than so many seconds."""
     return create_engine(
         url,
         hide_parameters=True,
@@ -41,17 +42,27 @@ def postgresql_engine(url: URL) -> Engine:
         pool_size=16,
         max_overflow=48,
         pool_timeout=10,
-        connect_args=_CONNECT,
+        connect_args={**_CONNECT, "options": _options(patience)},
     )
+
+
+def _options(patience: float | None) -> str:
+    """Return what the server is to watch: of what a client gave up it does not go on with the work."""
+    wanted = {"idle_in_transaction_session_timeout": 120_000, "lock_timeout": 30_000}
+    if patience is not None:
+        wanted["statement_timeout"] = int(patience * 1000)
+        wanted["lock_timeout"] = int(patience * 1000 * 2 / 3)
+    return " ".join(f"-c {name}={milliseconds}" for name, milliseconds in wanted.items())
 
 
 class PostgresqlTransactor:
     """Runs each work in its own transaction."""
 
-    def __init__(self, url: URL) -> None:
-        """Open nothing yet."""
+    def __init__(self, url: URL, patience: float) -> None:
+        """Open nothing yet. `patience` is how many seconds a transaction may take."""
         self._url = url
-        self._engine = postgresql_engine(url)
+        self._engine = postgresql_engine(url, patience)
+        self._patience = Patience(patience)
         self._reading = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -68,6 +79,7 @@ class PostgresqlTransactor:
     def close(self) -> None:
         """Close every connection."""
         self.changes.close()
+        self._patience.close()
         self._engine.dispose()
 
     def _trying(self, attempt: Callable[[], T]) -> T:
@@ -84,16 +96,27 @@ class PostgresqlTransactor:
             time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # jitter, not a secret
 
     def _write_once(self, work: Work[T]) -> T:
-        with self._engine.connect() as connection:
-            connection.begin()  # by name: of a statement that is run by the driver itself, SQLAlchemy hears nothing
+        with self._begun(self._engine) as connection:
             value = _run(connection, work)
             _commit(connection)
             return value
 
     def _read_once(self, work: Work[T]) -> T:
-        with self._reading.connect() as connection:
-            connection.begin()
+        with self._begun(self._reading) as connection:
             return work(SqlTransaction(connection, reading=True))
+
+    @contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        """Begin by name: of a statement that is run by the driver itself, SQLAlchemy hears nothing.
+
+        It ends within the patience too: a server may freeze before it answers ROLLBACK.
+        """
+        with (
+            engine.connect() as connection,
+            self._patience.with_connection(connection),
+            connection.begin(),
+        ):
+            yield connection
 
     def _watch(self, changes: Changes) -> None:
         """Listen for other processes' commits; after a broken connection, listen anew."""

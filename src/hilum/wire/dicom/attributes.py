@@ -13,6 +13,7 @@ from hilum.wire.dicom.elements import (
     PIXEL_DATA,
     UNDEFINED_LENGTH,
     Element,
+    Remainder,
     dictionary_vr,
     open_data_set,
     tag_text,
@@ -76,8 +77,13 @@ def check_complete(file: bytes | BinaryIO | Source, meta: FileMeta | None = None
     """Step over every element up to the end of the pixel data; Invalid where the object ends before."""
     source = source_of(file)
     meta = meta or read_file_meta(source)
-    data_set, coding = open_data_set(source, meta.data_set_offset, meta.transfer_syntax_uid)
-    found, following = Walker(data_set).data_set(0, coding, {PIXEL_DATA: NOTHING}, last=PIXEL_DATA)
+    check_remainder(Remainder(*open_data_set(source, meta.data_set_offset, meta.transfer_syntax_uid), 0))
+
+
+def check_remainder(remainder: Remainder) -> None:
+    """Do so from where somebody stopped to read."""
+    data_set, coding, offset = remainder
+    found, following = Walker(data_set).data_set(offset, coding, {PIXEL_DATA: NOTHING}, last=PIXEL_DATA)
     pixels = found.get(PIXEL_DATA)
     if pixels is None or pixels.length in {0, UNDEFINED_LENGTH}:
         return

@@ -73,6 +73,14 @@ class Element(NamedTuple):
 DataSet: TypeAlias = "dict[int, Element]"
 
 
+class Remainder(NamedTuple):
+    """What of a data set nobody looked at yet: it begins at an element."""
+
+    data_set: Source
+    coding: "Coding"
+    offset: int
+
+
 class Coding:
     """How tags and lengths are written in one data set."""
 

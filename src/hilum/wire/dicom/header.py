@@ -10,6 +10,7 @@ from hilum.wire.dicom.elements import (
     NOTHING,
     DataSet,
     Element,
+    Remainder,
     Selection,
     open_data_set,
 )
@@ -150,16 +151,16 @@ def read_header(file: bytes | BinaryIO | Source, meta: FileMeta | None = None) -
     meta = meta or read_file_meta(source)
     if meta.media_storage_sop_class_uid == _MEDIA_STORAGE_DIRECTORY:
         raise Invalid("the file is a DICOMDIR: a directory of instances, not an instance")
-    return scan_header(source, meta.data_set_offset, meta.transfer_syntax_uid)
+    return scan_header(source, meta.data_set_offset, meta.transfer_syntax_uid)[0]
 
 
 def scan_header(
     source: Source, offset: int, transfer_syntax_uid: str, assumption: Assumption = NOTHING_ASSUMED
-) -> Header:
-    """Read the header of a data set that begins at `offset`, up to the last indexed attribute."""
+) -> tuple[Header, Remainder]:
+    """Read the header of a data set that begins at `offset`, and tell what stands behind the last indexed attribute."""
     data_set, coding = open_data_set(source, offset, transfer_syntax_uid, most_inflated=_MOST_INFLATED)
-    found, _ = Walker(data_set).data_set(0, coding, _SELECTION, last=_LAST)
-    return _header(assumption.applied(found), transfer_syntax_uid)
+    found, following = Walker(data_set).data_set(0, coding, _SELECTION, last=_LAST)
+    return _header(assumption.applied(found), transfer_syntax_uid), Remainder(data_set, coding, following)
 
 
 def _header(found: DataSet, transfer_syntax_uid: str) -> Header:
