@@ -1,11 +1,14 @@
 """What storing costs: a full disk, large objects, many associations at once."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from hilum.stores.objects import objects_from_url
 from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database
 from hilum.wire.dicom.data_sets import encoded
-from hilum.wire.dicom.dimse.messages import CStoreRequest
+from hilum.wire.dicom.dimse.messages import CEchoRequest, CStoreRequest
 
+VERIFICATION = "1.2.840.10008.1.1"
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 PLAIN = [(CT, [EXPLICIT])]
 MEBIBYTE = 1 << 20
@@ -79,6 +83,56 @@ def test_an_object_of_300_megabytes_passes_through_little_memory(
 
     assert answer.Status == 0
     assert after - before < 50 * MEBIBYTE
+
+
+def test_four_large_objects_at_once_pass_through_little_memory(
+    process: tuple[psutil.Process, int], dial: Any, numbered: Any
+) -> None:
+    server, port = process
+    size = 64 * MEBIBYTE
+    resident: list[int] = []
+
+    def send(number: int) -> int:
+        head = encoded(numbered(number), EXPLICIT)[:-132] + size.to_bytes(4, "little")
+        request = CStoreRequest(
+            AffectedSOPClassUID=CT, MessageID=2, AffectedSOPInstanceUID=f"1.2.3.1.1.{number}"
+        )
+        with dial(port, PLAIN) as peer:
+            status: int = peer.ask(CT, request, Stream(head, size)).Status
+        resident.append(server.memory_info().rss)
+        return status
+
+    with dial(port, PLAIN) as peer:
+        assert peer.store(numbered(1)).Status == 0
+    before = server.memory_info().rss
+    with ThreadPoolExecutor(4) as senders:
+        statuses = list(senders.map(send, range(2, 6)))
+
+    assert statuses == [0] * 4
+    assert max(resident) - before < 60 * MEBIBYTE
+
+
+def test_2000_silent_connections_cost_no_thread_and_keep_nobody_out(
+    process: tuple[psutil.Process, int], dial: Any
+) -> None:
+    server, port = process
+    took: list[float] = []
+
+    with ExitStack() as silent:
+        for _ in range(2000):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+        for _ in range(3):
+            began = time.monotonic()
+            with dial(port, [(VERIFICATION, [EXPLICIT])]) as peer:
+                assert (
+                    peer.ask(VERIFICATION, CEchoRequest(AffectedSOPClassUID=VERIFICATION, MessageID=1)).Status
+                    == 0
+                )
+            took.append(time.monotonic() - began)
+        threads = server.num_threads()
+
+    assert min(took) < 1
+    assert threads < 20
 
 
 @contextmanager

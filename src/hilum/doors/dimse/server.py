@@ -1,4 +1,4 @@
-"""The DICOM port: a thread per association, within limits."""
+"""The DICOM port: a thread for each connection that speaks, within limits."""
 
 import secrets
 import socket
@@ -17,6 +17,7 @@ from hilum.core.kernel.caller import Caller
 from hilum.core.kernel.errors import Busy, Refused
 from hilum.doors.dimse import association as door
 from hilum.doors.dimse.identity import claim_of
+from hilum.doors.dimse.lobby import Lobby
 from hilum.doors.dimse.services import SUPPORTED
 from hilum.doors.dimse.session import OpenDestination, Session
 from hilum.transport.backoff import Backoff
@@ -43,8 +44,11 @@ log = structlog.get_logger()
 _GRACE = 5.0
 """Seconds that associations may take to end when the server stops."""
 _PAUSE = 0.05
+_LOOK = 0.2
+_MOST_SILENT = 512
+"""Connections that may wait in the lobby; they cost a file descriptor each, but no thread."""
 _CONNECTIONS_PER_ASSOCIATION = 4
-"""Connections that have not asked yet, or are being rejected, are counted too."""
+"""Connections that began to ask, or are being rejected, are counted too."""
 
 
 @dataclass(slots=True)
@@ -79,17 +83,11 @@ class DimseServer:
         self, listener: socket.socket, stop: threading.Event, entrance: Entrance = Entrance.PLAIN
     ) -> None:
         """Accept until `stop`; then give associations a moment, and cut what is left. One thread for each listener."""
-        listener.settimeout(0.2)
+        lobby = Lobby(listener, _MOST_SILENT, self.timers.artim)
         while not stop.is_set():
-            try:
-                transport, address = listener.accept()
-            except TimeoutError:
-                continue
-            except OSError as error:  # out of file descriptors, or a peer that left while it queued
-                log.warning("connection not accepted", reason=error.strerror)
-                stop.wait(_PAUSE)
-                continue
-            self._start(transport, str(address[0]), entrance)
+            for transport, address in lobby.speakers(_LOOK):
+                self._start(transport, address, entrance)
+        lobby.close()
         self._end()
 
     def _start(self, transport: socket.socket, address: str, entrance: Entrance) -> None:
