@@ -38,7 +38,6 @@ class LocalSpool:
         self._file = SpoolFile(folder)
         self._blob: Blob | None = None
         self._folder = ""
-        self._named = False
         self._kept = False
         self.write = self._file.write
         self.read_at = self._file.read_at
@@ -53,24 +52,24 @@ class LocalSpool:
         if self._blob is None:
             digest = self._file.finish()
             self._folder = f"{self._root}/{digest[:2]}"
-            self._named = self._file.name(f"{self._folder}/{digest}")
-            self._synced = self._syncing.submit(self._file.sync)
-            if self._file.size > _LONGEST_BESIDE:
-                self._synced.result()
+            target = f"{self._folder}/{digest}"
+            if self._file.name(target):
+                self._synced = self._syncing.submit(self._file.sync)
+                if self._file.size > _LONGEST_BESIDE:
+                    self._synced.result()
+            else:
+                self._file.sync()
+                self._file.replace(target)
             self._blob = Blob(digest, self._file.size)
         return self._blob
 
     def keep(self) -> Blob:
         """Return once file and name are on the disk; raises Busy."""
         blob = self.seal()
-        if not self._kept and self._synced is not None:
-            if self._named:
-                _sync_folder(self._folder)  # at the same time as the file: the journal commits both at once
+        if not self._kept:
+            _sync_folder(self._folder)  # at the same time as the file: the journal commits both at once
+            if self._synced is not None:
                 self._synced.result()
-            else:
-                self._synced.result()
-                self._file.replace(f"{self._folder}/{blob.digest}")
-                _sync_folder(self._folder)
             self._kept = True
         return blob
 
