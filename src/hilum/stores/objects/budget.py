@@ -118,9 +118,9 @@ class _CountedSpool:
         self._left -= length
         self._put(chunk)
 
-    def seal(self) -> None:
+    def seal(self) -> Blob:
         """Say that all bytes are there."""
-        self._spool.seal()
+        return self._spool.seal()
 
     def keep(self) -> Blob:
         """Make the bytes durable; they are no longer arriving then."""
