@@ -301,7 +301,7 @@ def test_a_peer_is_tested_before_it_is_saved_and_can_be_removed(visited: Callabl
     page.get_by_label("Speaks").select_option("mllp")
     expect(page.get_by_label("AE title")).to_be_hidden()
     page.get_by_label("Host", exact=True).fill("127.0.0.1")
-    page.get_by_label("Port").fill("2576")
+    page.get_by_label("Port", exact=True).fill("2576")
     page.get_by_role("button", name="Test without saving").click()
     expect(page.get_by_text("connection refused")).to_be_visible()
     page.get_by_role("button", name="Save").click()

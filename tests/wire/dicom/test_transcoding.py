@@ -1,6 +1,7 @@
 """Objects in other transfer syntaxes: pixel-exact where nothing may be lost, and said so where something is."""
 
 import subprocess
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import parse_basic_offsets
 from pydicom.errors import InvalidDicomError
 
-from hilum.core.kernel.errors import HilumError, Invalid
+from hilum.core.kernel.errors import Invalid
 from hilum.wire.dicom.decoding import decode_frame
 from hilum.wire.dicom.encoding import ENCODABLE
 from hilum.wire.dicom.frame_work import no_worker, work_on
@@ -80,15 +81,13 @@ def image(instance: Dataset, frames: np.ndarray, **attributes: Any) -> Dataset:
     return instance
 
 
-@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.name)
-def test_every_bundled_file_in_every_syntax_without_loss_is_pixel_exact_as_pydicom_reads_it(
-    path: Path,
-) -> None:
-    encoded = path.read_bytes()
+def _is_readable_without_loss(path: Path) -> bool:
+    """Tell whether pydicom reads pixels in a file, and whether decoding it twice is a claim about encoding."""
     try:
-        original = read(encoded)
-        lossy = transfer_syntax(original.file_meta.TransferSyntaxUID).lossy
-        expected = stored_values(original)
+        with warnings.catch_warnings(action="ignore"):
+            original = read(path.read_bytes())
+            stored_values(original)
+        return not transfer_syntax(original.file_meta.TransferSyntaxUID).lossy
     except (
         AttributeError,
         LookupError,
@@ -98,9 +97,18 @@ def test_every_bundled_file_in_every_syntax_without_loss_is_pixel_exact_as_pydic
         ValueError,
         InvalidDicomError,
     ):
-        pytest.skip("pydicom reads no pixels in it")
-    if lossy:
-        pytest.skip("decoding it twice is no claim about encoding")
+        return False
+
+
+READABLE = [path for path in IMAGES if _is_readable_without_loss(path)]
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.name)
+def test_every_bundled_file_in_every_syntax_without_loss_is_pixel_exact_as_pydicom_reads_it(
+    path: Path,
+) -> None:
+    encoded = path.read_bytes()
+    expected = stored_values(read(encoded))
     done = []
 
     for target in [*LOSSLESS_TARGETS, *(uid for uid in FRAMES_OF_PYDICOM if not is_lossy_target(uid))]:
@@ -383,15 +391,13 @@ def test_a_syntax_that_may_lose_loses_nothing_here(target: str, bundled: Bundled
 
 @pytest.mark.parametrize("target", [EXPLICIT, IMPLICIT, DEFLATED])
 @pytest.mark.parametrize(
-    "name", ["reportsi.dcm", "test-SR.dcm", "rtplan.dcm", "DICOMDIR-nooffset", "nested_priv_SQ.dcm"]
+    "name", ["reportsi.dcm", "test-SR.dcm", "rtplan.dcm", "rtstruct.dcm", "waveform_ecg.dcm"]
 )
 def test_objects_without_pixels_keep_every_value(name: str, target: str, bundled: Bundled) -> None:
-    try:
-        encoded = bundled(name)
-        original = read(encoded)
-        there = written(encoded, target)
-    except (HilumError, StopIteration):
-        pytest.skip("not an object of its own")
+    encoded = bundled(name)
+    original = read(encoded)
+
+    there = written(encoded, target)
 
     assert read(there).file_meta.TransferSyntaxUID == target
     assert _plain(read(written(there, EXPLICIT))) == _plain(original)

@@ -151,7 +151,7 @@ def _grouped(fragments: list[Span], starts: list[int]) -> list[list[Span]] | Non
 
 
 def _packed(frames: list[list[Span]]) -> FrameSpans:
-    first, offsets, lengths = array("I", [0]), array("Q"), array("Q")
+    first, offsets, lengths = array("Q", [0]), array("Q"), array("Q")
     for fragments in frames:
         offsets.extend(offset for offset, _ in fragments)
         lengths.extend(length for _, length in fragments)
