@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hilum.core.archive.model import Retrieved
 from hilum.core.hub import Hub
-from hilum.core.kernel.errors import Invalid, NotFound
+from hilum.core.kernel.errors import HilumError
 from hilum.wire.dicom.described import Described
 from hilum.wire.dicom.series_summary import SeriesSummary, read_summary, updated_summary, written_summary
 
@@ -44,8 +44,8 @@ class Summaries:
         try:
             with self._hub.open_blob(kept.blob.digest) as file:
                 return read_summary(file)
-        except (Invalid, NotFound):
-            return None  # removed, or of another version: it is made anew
+        except HilumError:
+            return None  # removed, damaged, or of another version: it is made anew
 
     def _refreshed(self, instances: list[Retrieved], kept: SeriesSummary | None) -> SeriesSummary:
         if kept is not None and _knows(kept, instances) and len(instances) == _size(kept):
