@@ -40,7 +40,9 @@ def test_all_senders_together_stay_within_the_budget_and_give_it_back(
         second.write(KILO)
     second.discard()
     first.write(KILO)
+    first.seal()
     first.keep()
+    first.discard()
     third = budget.spool(objects, "mr", 0)
     for _ in range(10):
         third.write(KILO)
