@@ -39,6 +39,11 @@ check: lint test ## All that a change must pass.
 bench: $(TEST_STAMP) ## Measure beside the peers that are installed, and print ratios.
 	$(BIN)/python -m benchmarks $(ARGUMENTS)
 
+.PHONY: viewer
+viewer: $(RUN_STAMP) ## Build the OHIF viewer from its npm package and install it beside Hilum; needs npm.
+	$(BIN)/python viewer/build.py
+	$(INSTALL) --no-deps --no-build-isolation --force-reinstall ./viewer
+
 .PHONY: docs
 docs: $(TEST_STAMP) ## Write the generated reference pages anew.
 	$(BIN)/python -m hilum.cli.reference docs/reference

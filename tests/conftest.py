@@ -42,6 +42,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "postgresql": _postgresql_answers,
     "strace": lambda: shutil.which("strace") is not None,
     "s3": lambda: find_spec("moto") is not None,
+    "viewer": lambda: find_spec("hilum_viewer") is not None,
 }
 """What `@pytest.mark.needs(...)` may name, and how to tell whether it is here."""
 

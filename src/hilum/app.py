@@ -42,6 +42,7 @@ from hilum.doors.dimse.services import supported_with
 from hilum.doors.fhir import fhir_door
 from hilum.doors.mllp.server import Bounds as MllpBounds
 from hilum.doors.mllp.server import MllpServer
+from hilum.doors.viewer import installed_site, viewer_door
 from hilum.engine.delivery import no_courier
 from hilum.engine.engine import Engine
 from hilum.engine.supervisor import Role, Supervisor
@@ -298,6 +299,8 @@ def _run_web(
         api_door(hub),
         console_door(hub, lambda peer: test_peer(settings, peer), _listening(settings)),
     ]
+    if (site := installed_site()) is not None:
+        doors.append(viewer_door(hub, site))
     http = settings.http
     serving = Serving(
         trusted_proxies=http.trusted_proxies,

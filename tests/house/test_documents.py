@@ -67,3 +67,13 @@ def leads_somewhere(document: Path, target: str) -> bool:
 def anchors(file: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(path.name[:4]) for path in decisions]
+
+    assert numbers == list(range(1, len(decisions) + 1))
+    assert [path.read_text(encoding="utf-8").split(".")[0] for path in decisions] == [
+        f"# {n}" for n in numbers
+    ]

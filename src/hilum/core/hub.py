@@ -24,7 +24,14 @@ from hilum.core.archive import (
     verification,
 )
 from hilum.core.archive import usecases as archive
-from hilum.core.archive.lifecycle import Rejection, RejectionNote, RejectionReason, Resolution, Tombstone
+from hilum.core.archive.lifecycle import (
+    Damaged,
+    Rejection,
+    RejectionNote,
+    RejectionReason,
+    Resolution,
+    Tombstone,
+)
 from hilum.core.archive.model import (
     Blob,
     Chore,
@@ -284,6 +291,10 @@ class Hub:
         """Return the secret of a new bearer token."""
         return self._write(caller, lambda tx: access.create_token(tx, caller, name, scopes, lifetime))
 
+    def viewer_token(self, caller: Caller) -> str:
+        """Return the secret of a token of some minutes, for the requests of the caller's viewer."""
+        return self._write(caller, lambda tx: access.viewer_token(tx, caller))
+
     def peers(self, caller: Caller) -> list[Peer]:
         """Return the configured peers."""
         return self._read(caller, lambda tx: access.peers(tx, caller))
@@ -460,7 +471,7 @@ class Hub:
         """Open stored bytes that a use-case handed out; raises NotFound, and Damaged, which the trail keeps."""
         try:
             return self._objects.open(digest)
-        except verification.Damaged:
+        except Damaged:
             self._note_damage(policy.ENGINE, digest, verification.BlobState.ALTERED)
             raise
 

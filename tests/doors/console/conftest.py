@@ -387,17 +387,3 @@ def closed(sqlite_url: str, tmp_path: Path, served: Callable[[Starlette], str]) 
     hub, database = new_hub(sqlite_url, tmp_path, open_to_all=False)
     yield hub, served(app_of(hub))
     database.close()
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, object]:
-    """Use Debian's chromium, which phones nobody."""
-    quiet = (
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-    )
-    more = ("--disable-component-update", "--disable-sync")
-    return {"executable_path": "/usr/bin/chromium", "headless": True, "args": [*quiet, *more]}

@@ -46,6 +46,9 @@ class AccessShelf(Protocol):
     def put_token(self, token: Token) -> None:
         """Add or replace a token by digest."""
 
+    def remove_expired_tokens(self, name: str, at: datetime) -> None:
+        """Forget the tokens of one name that are expired by then."""
+
     def put_link(self, link: LoginLink) -> None:
         """Keep a login link."""
 

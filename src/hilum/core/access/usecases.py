@@ -20,7 +20,16 @@ from hilum.core.kernel.peer_options import PeerOptions
 LINK_LIFETIME = timedelta(hours=1)
 SESSION_LIFETIME = timedelta(hours=12)
 HEARD_PERIOD = timedelta(minutes=1)
+VIEWER_LIFETIME = timedelta(minutes=15)
 SHORTEST_PASSWORD = 12
+
+_FOR_VIEWING = (
+    Permission.ARCHIVE_QUERY,
+    Permission.ARCHIVE_RETRIEVE,
+    Permission.ARCHIVE_STORE,
+    Permission.PATIENTS_READ,
+    Permission.REPORTS_READ,
+)
 
 
 def digest_of(secret: str) -> str:
@@ -230,6 +239,18 @@ def create_token(
     expires = tx.now + lifetime if lifetime else None
     tx.access.put_token(Token(digest_of(secret), name, scopes, tx.now, expires))
     record(tx, caller, "access.token", f"Token/{name}", detail=" ".join(scopes))
+    return secret
+
+
+def viewer_token(tx: AccessTransaction, caller: Caller) -> str:
+    """Return a token of some minutes with which the viewer asks in the caller's name: no more than both may do."""
+    policy.demand(caller, Permission.ARCHIVE_RETRIEVE)
+    name = f"{caller.name} in the viewer"
+    tx.access.remove_expired_tokens(name, tx.now)
+    secret = "hilum_" + tx.fresh_key() + tx.fresh_key()
+    scopes = tuple(one.value for one in _FOR_VIEWING if policy.may(caller, one))
+    tx.access.put_token(Token(digest_of(secret), name, scopes, tx.now, tx.now + VIEWER_LIFETIME))
+    record(tx, caller, "access.viewer-token", f"Token/{name}", detail=" ".join(scopes))
     return secret
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hilum.core.kernel.choices import View
+from hilum.core.kernel.errors import Busy
 
 
 class RejectionReason(StrEnum):
@@ -194,3 +195,14 @@ def reason_of(standing: Standing) -> RejectionReason | None:
     """Return for what reason an instance is rejected; None where it is not."""
     rejected = standing is not Standing.CURRENT and standing not in NOTES
     return RejectionReason(standing.value) if rejected else None
+
+
+class Damaged(Busy):
+    """Stored bytes are not what was stored: they are handed to nobody."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            "the stored object is damaged: its bytes are not those that were received",
+            next_step="bring it back from a backup, or send it again; `hilum archive verify` finds all",
+        )
+        self.digest = digest

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hilum.core.access import policy
+from hilum.core.archive.lifecycle import Damaged
 from hilum.core.archive.ports import ArchiveTransaction, Objects
 from hilum.core.audit.model import Outcome
 from hilum.core.audit.usecases import record
@@ -12,17 +13,6 @@ from hilum.core.kernel.caller import Caller, Permission
 from hilum.core.kernel.errors import Busy, NotFound
 
 _CHUNK = 1 << 20
-
-
-class Damaged(Busy):
-    """Stored bytes are not what was stored: they are handed to nobody."""
-
-    def __init__(self, digest: str) -> None:
-        super().__init__(
-            "the stored object is damaged: its bytes are not those that were received",
-            next_step="bring it back from a backup, or send it again; `hilum archive verify` finds all",
-        )
-        self.digest = digest
 
 
 class BlobState(StrEnum):

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from hilum.core.archive.lifecycle import Damaged
 from hilum.core.archive.model import Retrieved
 from hilum.core.hub import Hub
-from hilum.core.kernel.errors import HilumError
+from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.wire.dicom.described import Described
 from hilum.wire.dicom.series_summary import SeriesSummary, read_summary, updated_summary, written_summary
 
@@ -44,7 +45,7 @@ class Summaries:
         try:
             with self._hub.open_blob(kept.blob.digest) as file:
                 return read_summary(file)
-        except HilumError:
+        except (Damaged, Invalid, NotFound):
             return None  # removed, damaged, or of another version: it is made anew
 
     def _refreshed(self, instances: list[Retrieved], kept: SeriesSummary | None) -> SeriesSummary:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from typing import BinaryIO
 
-from hilum.core.archive.verification import Damaged
+from hilum.core.archive.lifecycle import Damaged
 
 LARGEST = 64 << 20
 """Octets of the longest blob that is read whole before it is handed out; longer ones are for `verify`."""

@@ -28,6 +28,9 @@ _USERS = _columns(users, User).order_by(users.c.name)
 _USER = _USERS.where(users.c.name == bindparam("at"))
 _TOKENS = _columns(tokens, Token).order_by(tokens.c.created.desc(), tokens.c.digest)
 _TOKEN = _TOKENS.where(tokens.c.digest == bindparam("at"))
+_REMOVE_EXPIRED_TOKENS = delete(tokens).where(
+    tokens.c.name == bindparam("named"), tokens.c.expires <= bindparam("now")
+)
 _LINK = _columns(login_links, LoginLink).where(login_links.c.digest == bindparam("at"))
 _USE_LINK = (
     update(login_links)
@@ -106,6 +109,10 @@ class SqlAccess:
     def put_token(self, token: Token) -> None:
         """Add or replace a token by digest."""
         put(self._opened.connection, tokens, asdict(token))
+
+    def remove_expired_tokens(self, name: str, at: datetime) -> None:
+        """Forget the tokens of one name that are expired by then."""
+        self._opened.connection.execute(_REMOVE_EXPIRED_TOKENS, {"named": name, "now": at})
 
     def put_link(self, link: LoginLink) -> None:
         """Keep a login link."""

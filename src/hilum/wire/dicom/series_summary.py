@@ -15,8 +15,9 @@ from itertools import pairwise
 from struct import Struct
 from typing import Any, BinaryIO
 
+from hilum.core.archive.lifecycle import Damaged
 from hilum.core.archive.model import Retrieved
-from hilum.core.kernel.errors import Busy, Invalid, NotFound
+from hilum.core.kernel.errors import Invalid, NotFound
 from hilum.wire.dicom.described import Described, FramesAt, Runs, described, object_of, shown_runs
 from hilum.wire.dicom.elements import Element
 from hilum.wire.dicom.frame_tables import FrameSpans, FrameTable, ImagePixel
@@ -114,7 +115,7 @@ def _read(one: Retrieved, open_blob: Callable[[str], BinaryIO]) -> Described | N
     try:
         with open_blob(one.instance.blob.digest) as file:
             return described(one, file)
-    except (Busy, Invalid, NotFound):
+    except (Damaged, Invalid, NotFound):
         return None  # who asks for it is told why
 
 
