@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.sql import SQL, Identifier, Literal
 
+from hilum.doors.viewer import installed_site
 from hilum.stores.sql import Database, migrate
 from hilum.stores.sql.schema import metadata
 
@@ -42,7 +43,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "postgresql": _postgresql_answers,
     "strace": lambda: shutil.which("strace") is not None,
     "s3": lambda: find_spec("moto") is not None,
-    "viewer": lambda: find_spec("hilum_viewer") is not None,
+    "viewer": lambda: installed_site() is not None,
 }
 """What `@pytest.mark.needs(...)` may name, and how to tell whether it is here."""
 

@@ -57,6 +57,9 @@ def test_a_folder_without_images_is_a_usage_error_before_anything_starts(tmp_pat
 @pytest.mark.timeout(120)
 def test_it_stays_up_until_it_is_told_to_stop_and_takes_its_processes_along(tmp_path: Path) -> None:
     command = [*PLAY[:-1], "--data", str(tmp_path / "data")]
+    # A shell that starts the tests in the background makes them, and what they start, deaf to SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         words = ""

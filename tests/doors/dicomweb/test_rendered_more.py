@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
@@ -95,21 +95,17 @@ def test_a_structured_report_is_plain_text_where_that_is_accepted(http: httpx.Cl
 
 
 @pytest.mark.needs("chromium")
-def test_a_browser_shows_the_report_with_its_style(http: httpx.Client, archive: Archive) -> None:
-
+def test_a_browser_shows_the_report_with_its_style(page: Page, http: httpx.Client, archive: Archive) -> None:
     report = _report()
     store(http, part10(report))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(archive.web + _path(report) + "/rendered")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
 
-        assert page.locator("h1").inner_text() == "Chest CT report"
-        assert page.locator("dl").evaluate("one => getComputedStyle(one).display") == "grid"
-        assert complaints == []
-        browser.close()
+    page.goto(archive.web + _path(report) + "/rendered")
+
+    assert page.locator("h1").inner_text() == "Chest CT report"
+    assert page.locator("dl").evaluate("one => getComputedStyle(one).display") == "grid"
+    assert complaints == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from hilum.doors.viewer import installed_site, viewer_door
 from hilum.stores.objects import objects_from_url
 from hilum.stores.passwords import Argon2Passwords
 from hilum.stores.sql import Database, migrate
+from hilum.wire.dicom.frame_work import work_on
 
 OPERATOR = policy.local_operator("viewer-tests")
 
@@ -43,7 +44,7 @@ def address(hub: Hub, served_module: Callable[[Starlette], str]) -> str:
     site = installed_site()
     assert site is not None
     doors = [
-        *dicomweb_doors(hub),
+        *dicomweb_doors(hub, worker=work_on),
         console_door(hub, lambda _: pytest.fail("no peer")),
         viewer_door(hub, site),
     ]

@@ -1,6 +1,7 @@
 """The diagnostic viewer opens every object of a real day, saves back, and asks nobody else."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -207,6 +208,11 @@ def test_a_segmentation_is_saved_back(opened: Open, day: Objects, address: str, 
     )
 
 
+def _told(script: str) -> dict[str, object]:
+    """Return what the server put before the settings of the viewer."""
+    return dict(json.loads(script.partition("const hilum = ")[2].partition(";\n")[0]))
+
+
 def _draw(page: Page, pane: Locator) -> None:
     box = pane.bounding_box()
     assert box is not None
@@ -245,7 +251,7 @@ def test_the_token_of_the_viewer_reads_and_stores_and_no_more(address: str, hub:
     with httpx.Client(base_url=address, follow_redirects=True) as browser:
         browser.get("/welcome/" + hub.issue_link(operator, "reader"))
         told = browser.get("/viewer/app-config.js").text
-        csrf = told.partition('"csrf":"')[2].partition('"')[0]
+        csrf = _told(told)["csrf"]
 
         given = browser.post("/viewer/token", headers={"X-CSRF-Token": csrf}).json()
 
@@ -267,7 +273,7 @@ def test_another_site_learns_no_csrf_token(address: str, hub: Hub) -> None:
 
         told = browser.get("/viewer/app-config.js", headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert '"csrf":""' in told.text
+    assert _told(told.text)["csrf"] == ""
     assert told.headers["cross-origin-resource-policy"] == "same-origin"
 
 
@@ -305,4 +311,4 @@ def test_behind_a_proxy_with_a_prefix_everything_stands_below_it(address: str) -
     told = httpx.get(f"{address}/viewer/app-config.js", headers=headers).text
 
     assert 'src="/imaging/viewer/app.bundle.' in page
-    assert '"base":"/imaging/viewer/","root":"/imaging"' in told
+    assert (_told(told)["base"], _told(told)["root"]) == ("/imaging/viewer/", "/imaging")
